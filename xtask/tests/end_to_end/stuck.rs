@@ -76,8 +76,9 @@ fn deployed(output: &Output) {
 }
 
 #[test]
-fn a_stack_that_never_came_to_be_is_deleted_and_made_again() {
-    for status in ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"] {
+fn a_stack_that_never_came_to_be_is_made_again() {
+    // An empty stack may have been created since it was read, so it is not deleted.
+    for (status, deletions) in [("ROLLBACK_COMPLETE", 1), ("REVIEW_IN_PROGRESS", 0)] {
         // Once for the lock, once for the plan, once for the deploy.
         let answers = [described(status), described(status), described(status)];
         let (cloud, proxy) = behind(scripted("DescribeStacks", STACK, answers));
@@ -88,7 +89,7 @@ fn a_stack_that_never_came_to_be_is_deleted_and_made_again() {
             "{}",
             text(&output)
         );
-        assert_eq!(proxy.count("DeleteStack"), 1);
+        assert_eq!(proxy.count("DeleteStack"), deletions);
         assert_eq!(proxy.count("ExecuteChangeSet"), 1);
         let again = deploy(&cloud, &proxy);
         assert!(text(&again).contains("No change"), "{}", text(&again));

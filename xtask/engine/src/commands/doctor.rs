@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use model::{foundation, rendered::RenderedSystem};
+use model::{
+    foundation,
+    rendered::{RenderedStack, RenderedSystem},
+};
 use plan::observed::Observed;
 
 use super::print_json;
@@ -83,7 +86,8 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
         cancel: args.cancel.into_iter().collect(),
     };
     let work = async |locks: &HeldLocks<Documents>| {
-        let context = RepairContext { clients: &session.clients, locks, options: &options, ui: &context.ui };
+        let (stage, clients) = (&*session.stage.name, &session.clients);
+        let context = RepairContext { stage, clients, locks, options: &options, ui: &context.ui };
         fix(&systems, bucket.as_deref(), context, &session).await
     };
     let result = session.locked(&systems, "doctor", session.bucket_of_locks().await?, work).await;
@@ -130,7 +134,9 @@ fn place<'a>(kind: &AilmentKind, systems: &'a [RenderedSystem]) -> Place<'a> {
 
 async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {
     let observed = session.observe_only(systems).await?;
-    let mut signs = Signs::default();
+    let region = |stack: &RenderedStack| stack.region.clone().unwrap_or_else(|| session.stage.region.clone());
+    let regions = render::stacks_of(systems).map(|stack| (stack.name.clone(), region(stack)));
+    let mut signs = Signs { regions: regions.collect(), ..Signs::default() };
     let functions: Vec<_> = render::stacks_of(systems).flat_map(|stack| &stack.functions).collect();
     let lambda = session.clients.lambda();
     let latest = functions.iter().map(|function| lambda.version(&function.function_name, "$LATEST"));

@@ -39,26 +39,42 @@ pub enum DeployError {
     },
     /// A stack failed.
     #[error("failed to deploy {stack}: {cause}{}", also(.others))]
-    #[diagnostic(help("fix the cause, then run the same command again; {stack} is in {status}"))]
+    #[diagnostic(help("{next}"))]
     Stack {
         /// The stack.
         stack: String,
-        /// Its status.
-        status: String,
+        /// The next step, which depends on its status.
+        next: String,
         /// The first failure that does not follow from another.
         cause: String,
         /// The other failures.
         others: Vec<String>,
     },
+    /// Another run, or another program, is changing the stack. Before the artifact bucket exists, no lock prevents that.
+    #[error("failed to deploy {stack}: another run is changing it: {cause}; this run did not change it")]
+    #[diagnostic(help("wait until the other run has ended, then run the same command again"))]
+    AnotherRun {
+        /// The stack.
+        stack: String,
+        /// How that was noticed.
+        cause: String,
+    },
+    /// The stack was deleted while this run deployed it.
+    #[error("failed to deploy {stack}: another run or a person has deleted it in the meantime")]
+    #[diagnostic(help("run the same command again: it creates the stack"))]
+    Deleted {
+        /// The stack.
+        stack: String,
+    },
     /// A stack was not repaired.
     #[error("failed to repair {stack}: {cause}")]
-    #[diagnostic(help("fix the cause, then run the same command again; {stack} is in {status}"))]
+    #[diagnostic(help("{next}"))]
     NotRepaired {
         /// The stack.
         stack: String,
-        /// Its status.
-        status: String,
-        /// The meaning of the status.
+        /// The next step, which depends on its status.
+        next: String,
+        /// The meaning of the status, and CloudFormation's reason for it.
         cause: String,
     },
     /// A stack was not deleted.
@@ -77,12 +93,10 @@ pub enum DeployError {
     },
     /// A stack is stuck.
     #[error("stack {stack} is in {status}, which a deploy cannot fix; the stack was not changed")]
-    #[diagnostic(help(
-        "run `cargo xtask doctor --stage {stage}` to see the repair, add --fix to apply it, then deploy again"
-    ))]
+    #[diagnostic(help("{next}"))]
     Stuck {
-        /// The stage.
-        stage: String,
+        /// The next step, which depends on the status.
+        next: String,
         /// The stack.
         stack: String,
         /// Its status.
@@ -154,14 +168,43 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Lock(#[from] LockError),
-    /// Lambda refuses the code.
-    #[error("failed to update the code of {function}: {reason}; no traffic was shifted")]
+    /// The updated code is not the built code.
+    #[error(
+        "failed to update the code of {function}: the hash in Lambda differs from the zip's: the function was updated by another \
+         program; no traffic was shifted"
+    )]
+    #[diagnostic(help("run the same command again when the other program has ended"))]
+    OtherCode {
+        /// The function.
+        function: String,
+    },
+    /// Lambda failed to prepare a function or a version of it.
+    #[error("function {function} cannot be invoked: {reason}; no traffic was shifted")]
     #[diagnostic(help("fix the cause, then run the same command again"))]
-    Code {
+    NotReady {
         /// The function.
         function: String,
         /// Lambda's reason.
         reason: String,
+    },
+    /// A function of a deployed stack does not exist.
+    #[error("function {function} does not exist, although its stack is deployed; no traffic was shifted")]
+    #[diagnostic(help(
+        "run the same command again, in case another run was just changing the stack; CloudFormation does not create a function again \
+         that was deleted by hand: deploy the stack without the function, then with it"
+    ))]
+    NoFunction {
+        /// The function.
+        function: String,
+    },
+    /// A published version of a function does not exist.
+    #[error("version {version} of function {function} does not exist: it has been deleted; no traffic was shifted")]
+    #[diagnostic(help("run the same command again: it publishes the version that it needs"))]
+    NoVersion {
+        /// The function.
+        function: String,
+        /// The version's number.
+        version: String,
     },
 }
 
@@ -178,4 +221,33 @@ pub(crate) fn aws(what: impl Into<String>) -> impl FnOnce(AwsError) -> DeployErr
 pub(crate) fn failed_to(verb: &'static str, what: impl Into<String>) -> impl FnOnce(AwsError) -> DeployError {
     let what = what.into();
     move |source| DeployError::Aws { verb, source: source.below(&what), what }
+}
+
+/// Converts the error of a call that changes a stack or reads its change set: [`DeployError::AnotherRun`] if that caused it.
+pub(super) fn changing(stack: &str) -> impl FnOnce(AwsError) -> DeployError {
+    move |error| {
+        if is_of_another_run(&error) {
+            DeployError::AnotherRun { stack: stack.to_owned(), cause: error.below(stack).to_string() }
+        } else {
+            aws(stack)(error)
+        }
+    }
+}
+
+/// Returns whether a call was refused because another run has replaced, deleted or executed the change set, or is creating, updating or
+/// deleting the stack. CloudFormation has no code of its own for most of that: only the message of a `ValidationError` says it.
+fn is_of_another_run(error: &AwsError) -> bool {
+    let says = |words: &str| error.message.contains(words);
+    match error.code.as_deref().unwrap_or_default() {
+        "ChangeSetNotFound"
+        | "ChangeSetNotFoundException"
+        | "InvalidChangeSetStatus"
+        | "InvalidChangeSetStatusException"
+        | "OperationInProgressException"
+        | "AlreadyExistsException" => true,
+        "ValidationError" => {
+            says("Stack") && (says("does not exist") || says("already exists") || says("_IN_PROGRESS"))
+        }
+        _ => false,
+    }
 }

@@ -6,6 +6,7 @@
 mod code;
 pub mod destroy;
 mod error;
+mod health;
 pub mod observe;
 mod operation;
 mod parameters;
@@ -19,14 +20,15 @@ mod stack;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use futures_util::future::try_join_all;
-use model::{foundation, rendered::RenderedSystem};
+use health::{Health, health};
+use model::{foundation, rendered::RenderedSystem, stage::Stage};
 use plan::{
     Action, Plan, PlannedStack,
     allow::Allowances,
     artifacts::{Artifact, Artifacts},
     change_set::{self, ChangeSetEntry},
     changes::StackChanges,
-    observed::Observed,
+    observed::{Observed, ObservedStack},
     preview::Preview,
 };
 use poller::Poller;
@@ -37,6 +39,7 @@ pub use self::error::DeployError;
 pub(crate) use self::{
     code::ready,
     error::{aws, failed_to},
+    health::{StackPlace, delete_again},
     operation::Operation,
 };
 use crate::{
@@ -49,6 +52,9 @@ use crate::{
 
 /// The longest wait for an operation on a stack or a function.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
+
+/// How long after a change AWS may not show yet what was created. Tests do not wait that long.
+const VISIBLE_WITHIN: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(10) };
 
 /// The prefix of the names of change sets; a hash of the changes follows.
 pub const CHANGE_SET_PREFIX: &str = "xtask-";
@@ -152,10 +158,15 @@ pub(crate) async fn preview_change_sets(
 }
 
 /// Fails if one of the stacks is stuck, before the deploy changes anything.
-pub(crate) fn refuse_stuck(stage: &str, systems: &[RenderedSystem], observed: &Observed) -> Result<(), DeployError> {
-    let stacks = systems.iter().flat_map(|system| &system.stacks);
-    let observed = stacks.filter_map(|stack| observed.stacks.get_key_value(&stack.name));
-    stack::refuse_stuck(stage, observed.map(|(name, stack)| (name, &stack.status)))
+pub(crate) fn refuse_stuck(stage: &Stage, systems: &[RenderedSystem], observed: &Observed) -> Result<(), DeployError> {
+    for stack in systems.iter().flat_map(|system| &system.stacks) {
+        let Some(ObservedStack { status, .. }) = observed.stacks.get(&stack.name) else { continue };
+        if health(status) == Health::Stuck {
+            let region = stack.region.as_deref().unwrap_or(&stage.region);
+            return Err(StackPlace { stage: &stage.name, region, stack: &stack.name }.stuck(status));
+        }
+    }
+    Ok(())
 }
 
 /// Executes a plan. `known` has the outputs of the deployed stacks.
@@ -233,7 +244,7 @@ mod tests {
     use model::example::{Example, FEEDS};
     use plan::{
         artifacts::{Artifact, ArtifactKind},
-        observed::{ObservedFunction, ObservedStack},
+        observed::ObservedFunction,
     };
 
     use super::*;

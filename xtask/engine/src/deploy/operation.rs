@@ -17,7 +17,7 @@ use crate::aws::{
 /// The resource type of a stack's own events.
 const STACK: &str = "AWS::CloudFormation::Stack";
 /// The state of a stack that has a change set and is not created yet.
-const EMPTY: &str = "REVIEW_IN_PROGRESS";
+pub(super) const EMPTY: &str = "REVIEW_IN_PROGRESS";
 
 /// An operation on a stack.
 #[derive(Debug)]
@@ -26,24 +26,31 @@ pub(crate) struct Operation {
     earlier: BTreeSet<String>,
     was_in_progress: bool,
     is_deletion: bool,
+    /// The ID of the stack that is deleted, if it is known: a later stack of the same name is none of the operation.
+    deleted: Option<String>,
 }
 
 impl Operation {
     /// An operation that is in progress already, so that the reported state cannot be an earlier one.
     pub(crate) fn in_progress() -> Self {
-        Self { earlier: BTreeSet::new(), was_in_progress: true, is_deletion: false }
+        Self { earlier: BTreeSet::new(), was_in_progress: true, is_deletion: false, deleted: None }
     }
 
     /// An operation that the caller is about to start. The newest page of events has the earlier ones.
     pub(crate) async fn about_to_start(cloudformation: &CloudFormation, stack: &str) -> Result<Self, AwsError> {
         let events = cloudformation.events(stack, |_| true).await?;
         let earlier = events.into_iter().map(|event| event.id).collect();
-        Ok(Self { earlier, was_in_progress: false, is_deletion: false })
+        Ok(Self { earlier, was_in_progress: false, is_deletion: false, deleted: None })
     }
 
     /// The same operation as a deletion of the stack.
     pub(crate) fn deleting(self) -> Self {
         Self { is_deletion: true, ..self }
+    }
+
+    /// The same operation as a deletion of the stack with this ID.
+    pub(crate) fn deleting_id(self, id: &str) -> Self {
+        Self { is_deletion: true, deleted: Some(id.to_owned()), ..self }
     }
 
     /// The IDs of earlier events.
@@ -54,6 +61,9 @@ impl Operation {
     /// Returns whether the operation has ended, by the stack's state and its latest events.
     fn has_ended(&mut self, state: Option<&StackState>, events: &[Event]) -> bool {
         let Some(state) = state else { return self.was_in_progress || self.is_deletion };
+        if self.deleted.as_ref().is_some_and(|deleted| *deleted != state.id) {
+            return true;
+        }
         if states::stack(&state.status).repair.is_transient() {
             self.was_in_progress = true;
             return false;
@@ -97,5 +107,31 @@ impl Operation {
     ) -> Result<Option<StackState>, DeployError> {
         let poller = Poller::new(clients);
         poller.during(self.wait(region, stack, &poller, |_| ())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn the_deletion_of_a_stack_has_ended_when_its_name_is_that_of_another() {
+        let state = |id: &str| StackState {
+            id: id.to_owned(),
+            status: "CREATE_COMPLETE".to_owned(),
+            reason: None,
+            parameters: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            is_protected: false,
+        };
+        let mut deletion =
+            Operation { earlier: BTreeSet::new(), was_in_progress: false, is_deletion: false, deleted: None }
+                .deleting_id("first");
+        assert!(!deletion.has_ended(Some(&state("first")), &[]));
+        assert!(deletion.has_ended(Some(&state("second")), &[]));
+        assert!(deletion.has_ended(None, &[]));
     }
 }

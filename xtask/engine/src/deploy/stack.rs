@@ -5,64 +5,29 @@ use std::{
     time::Duration,
 };
 
-use ::plan::states::{self, Repair};
 use plan::{Action, PlannedStack, change_set::ChangeSetEntry};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::{
-    CHANGE_SET_PREFIX, DeployError, Done, Guard, Operation, Outputs, PATIENCE,
-    error::aws,
+    CHANGE_SET_PREFIX, DeployContext, DeployError, Done, Guard, Operation, Outputs, PATIENCE, VISIBLE_WITHIN,
+    error::{aws, changing},
+    health::{Health, StackPlace, health},
     parameters::{resolve, takes_same_outputs},
     protection,
     rollout::Rollout,
 };
 use crate::{
-    aws::cloudformation::{
-        BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
+    aws::{
+        cloudformation::{
+            BODY_LIMIT, ChangeSetRequest, ChangeSetState, CloudFormation, Event, ParameterValue, StackState, Template,
+        },
+        error::ErrorKind,
     },
     interruption::Continuing,
     poll::{Progress, Schedule},
     ui::Step,
 };
-
-/// The meaning of a stack's status for a deploy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Health {
-    /// It can be updated.
-    Updatable,
-    /// Its creation never succeeded, so deleting it loses nothing.
-    NeverCreated,
-    /// An operation is in progress.
-    InProgress,
-    /// It needs a repair that a deploy does not make.
-    Stuck,
-}
-
-/// Fails if a stack is stuck.
-pub(super) fn refuse_stuck<'a>(
-    stage: &str,
-    stacks: impl Iterator<Item = (&'a String, &'a String)>,
-) -> Result<(), DeployError> {
-    for (stack, status) in stacks {
-        if health(status) == Health::Stuck {
-            return Err(stuck(stage, stack, status));
-        }
-    }
-    Ok(())
-}
-
-fn stuck(stage: &str, stack: &str, status: &str) -> DeployError {
-    DeployError::Stuck { stage: stage.to_owned(), stack: stack.to_owned(), status: status.to_owned() }
-}
-
-fn health(status: &str) -> Health {
-    match states::stack(status).repair {
-        Repair::None | Repair::Deploy => Health::Updatable,
-        Repair::Delete => Health::NeverCreated,
-        Repair::Wait | Repair::WaitOrCancel => Health::InProgress,
-        Repair::ContinueRollback | Repair::RollBack | Repair::DeleteRetaining => Health::Stuck,
-    }
-}
 
 /// The deployment of one stack.
 pub(super) struct Deployment<'a> {
@@ -143,14 +108,31 @@ impl<'a> Deployment<'a> {
         &self.stack.name
     }
 
-    /// Waits for operations in progress and deletes a stack that was never created; returns the stack's state then.
+    fn place(&self) -> StackPlace<'_> {
+        let DeployContext { stage, clients, .. } = self.rollout.context;
+        StackPlace { stage, region: self.stack.region.as_deref().unwrap_or(clients.region()), stack: self.name() }
+    }
+
+    /// Waits for operations in progress and deletes a stack that was never created; returns the stack's state then, `None` if it must be
+    /// created.
+    ///
+    /// What is read may be an earlier state. So a stack is deleted by its ID, which one that was created since does not have, and an empty
+    /// stack, which may have been created since, is not deleted: CloudFormation refuses a change set that would create it again.
     async fn settled(&self) -> Result<Option<StackState>, DeployError> {
         let ui = self.rollout.context.ui;
         loop {
             let Some(state) = self.describe().await? else { return Ok(None) };
             match health(&state.status) {
                 Health::Updatable => return Ok(Some(state)),
-                Health::Stuck => return Err(stuck(self.rollout.context.stage, self.name(), &state.status)),
+                Health::Empty => {
+                    ui.say(format_args!(
+                        "{} is in {}, so it was never created: creating it",
+                        self.name(),
+                        state.status
+                    ));
+                    return Ok(None);
+                }
+                Health::Stuck => return Err(self.place().stuck(&state.status)),
                 Health::InProgress => {
                     ui.say(format_args!("{} is in {}: waiting until the operation ends", self.name(), state.status));
                     self.wait(&mut Operation::in_progress(), None).await?;
@@ -162,10 +144,10 @@ impl<'a> Deployment<'a> {
                         state.status
                     ));
                     self.ensure_held().await?;
-                    let mut deletion = self.about_to_start().await?.deleting();
+                    let mut deletion = self.about_to_start().await?.deleting_id(&state.id);
                     let continuing = format!("CloudFormation continues to delete {}", self.name());
                     let _continuing = self.rollout.context.interruption.continuing(continuing);
-                    self.cloudformation.delete(self.name()).await.map_err(aws(self.name()))?;
+                    self.cloudformation.delete(&state.id).await.map_err(changing(self.name()))?;
                     self.wait(&mut deletion, None).await?;
                 }
             }
@@ -192,9 +174,10 @@ impl<'a> Deployment<'a> {
             return Ok(DeployedStack { action: Done::None, outputs });
         };
         let state = self.wait(&mut operation, Some(&step)).await?;
-        let Some(state) = state.filter(|state| succeeded(&state.status)) else {
-            return Err(self.failure(operation.earlier()).await?);
-        };
+        let state = state.ok_or_else(|| DeployError::Deleted { stack: self.name().to_owned() })?;
+        if !succeeded(&state.status) {
+            return Err(self.failure(&state.status, operation.earlier()).await?);
+        }
         (self.rollout.context.on_change)(self.name());
         step.done(&state.status);
         let action = if change.create { Done::Create } else { Done::Update };
@@ -215,7 +198,7 @@ impl<'a> Deployment<'a> {
             return Err(unplanned);
         }
         let continuing = self.about_to_change().await?;
-        self.cloudformation.execute(self.name(), &change_set).await.map_err(aws(self.name()))?;
+        self.cloudformation.execute(self.name(), &change_set).await.map_err(changing(self.name()))?;
         Ok(Some(continuing))
     }
 
@@ -228,7 +211,7 @@ impl<'a> Deployment<'a> {
         let body = self.stack.template.to_string();
         let url = self.upload_template(&body, &change.hash(&body)).await?;
         let request = self.request("", change, url.as_deref().map_or(Template::Body(&body), Template::Url));
-        let updated = self.cloudformation.update(request).await.map_err(aws(self.name()))?;
+        let updated = self.cloudformation.update(request).await.map_err(changing(self.name()))?;
         Ok(updated.then_some(continuing))
     }
 
@@ -248,7 +231,7 @@ impl<'a> Deployment<'a> {
         self.delete_change_set(&name).await?;
         let url = self.upload_template(&body, &hash).await?;
         let request = self.request(&name, change, url.as_deref().map_or(Template::Body(&body), Template::Url));
-        self.cloudformation.create_change_set(request).await.map_err(aws(self.name()))?;
+        self.cloudformation.create_change_set(request).await.map_err(changing(self.name()))?;
         Ok(name)
     }
 
@@ -279,20 +262,21 @@ impl<'a> Deployment<'a> {
     }
 
     async fn delete_change_set(&self, change_set: &str) -> Result<(), DeployError> {
-        self.cloudformation.delete_change_set(self.name(), change_set).await.map_err(aws(self.name()))
+        self.cloudformation.delete_change_set(self.name(), change_set).await.map_err(changing(self.name()))
     }
 
     /// Waits for a change set; returns its entries, `None` if CloudFormation finds no change.
     async fn entries(&self, change_set: &str) -> Result<Option<Vec<ChangeSetEntry>>, DeployError> {
         const SCHEDULE: Schedule =
             Schedule::doubling(Duration::from_millis(50), Duration::from_secs(2)).within(PATIENCE);
-        let name = self.name();
+        let (name, created) = (self.name(), Instant::now());
         let compared = SCHEDULE.poll(async || {
-            match self.cloudformation.change_set(name, change_set).await.map_err(aws(name))? {
-                ChangeSetState::Ready(entries) => Ok(Progress::Done(Some(entries))),
-                ChangeSetState::Empty => Ok(Progress::Done(None)),
-                ChangeSetState::Failed(reason) => Err(DeployError::ChangeSet { stack: name.to_owned(), reason }),
-                ChangeSetState::Pending => Ok(Progress::Pending(())),
+            match self.cloudformation.change_set(name, change_set).await {
+                // A read may not show the change set yet.
+                Err(error) if error.kind == ErrorKind::NotFound && created.elapsed() < VISIBLE_WITHIN => {
+                    Ok(Progress::Pending(()))
+                }
+                state => self.compared(state.map_err(changing(name))?),
             }
         });
         match compared.await? {
@@ -300,6 +284,21 @@ impl<'a> Deployment<'a> {
             Progress::Pending(()) => {
                 Err(DeployError::Busy { what: name.to_owned(), status: "being compared".to_owned() })
             }
+        }
+    }
+
+    /// What a change set's state means for the wait for it.
+    fn compared(&self, state: ChangeSetState) -> Result<Progress<Option<Vec<ChangeSetEntry>>, ()>, DeployError> {
+        let stack = self.name().to_owned();
+        match state {
+            ChangeSetState::Ready(entries) => Ok(Progress::Done(Some(entries))),
+            ChangeSetState::Empty => Ok(Progress::Done(None)),
+            ChangeSetState::Failed(reason) => Err(DeployError::ChangeSet { stack, reason }),
+            ChangeSetState::Obsolete => {
+                let cause = "the stack was updated after this run's change set was created".to_owned();
+                Err(DeployError::AnotherRun { stack, cause })
+            }
+            ChangeSetState::Pending => Ok(Progress::Pending(())),
         }
     }
 
@@ -318,14 +317,14 @@ impl<'a> Deployment<'a> {
     }
 
     /// The error of a failed operation, from the events after the earlier ones; of a created stack all of them.
-    async fn failure(&self, earlier: &BTreeSet<String>) -> Result<DeployError, DeployError> {
-        let status = self.describe().await?.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
+    async fn failure(&self, status: &str, earlier: &BTreeSet<String>) -> Result<DeployError, DeployError> {
         let is_earlier = |event: &Event| earlier.contains(&event.id);
         let mut events = self.cloudformation.events(self.name(), is_earlier).await.map_err(aws(self.name()))?;
         events.retain(|event| !is_earlier(event));
         let mut causes = root_causes(&events).into_iter();
         let cause = causes.next().unwrap_or_else(|| format!("CloudFormation gives no reason for {status}"));
-        Ok(DeployError::Stack { stack: self.name().to_owned(), status, cause, others: causes.take(3).collect() })
+        let (stack, next) = (self.name().to_owned(), self.place().after(status));
+        Ok(DeployError::Stack { stack, next, cause, others: causes.take(3).collect() })
     }
 }
 
@@ -351,46 +350,4 @@ fn root_causes(newest_first: &[Event]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use miette::Diagnostic;
-
-    use super::*;
-
-    fn event(id: &str, status: &str, reason: Option<&str>) -> Event {
-        Event {
-            id: id.to_owned(),
-            logical_id: id.to_owned(),
-            resource_type: "AWS::S3::Bucket".to_owned(),
-            status: status.to_owned(),
-            reason: reason.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn only_root_causes_are_listed() {
-        let newest_first = [
-            event("Stack", "ROLLBACK_IN_PROGRESS", Some("The following resource(s) failed to create: [One, Two].")),
-            event("Two", "CREATE_FAILED", Some("Resource creation cancelled")),
-            event("One", "CREATE_FAILED", Some("name already exists")),
-            event("Zero", "CREATE_COMPLETE", None),
-        ];
-        assert_eq!(root_causes(&newest_first), ["One (AWS::S3::Bucket): name already exists"]);
-    }
-
-    #[test]
-    fn each_status_has_one_meaning() {
-        for (status, expected) in [
-            ("CREATE_COMPLETE", Health::Updatable),
-            ("UPDATE_ROLLBACK_COMPLETE", Health::Updatable),
-            ("ROLLBACK_COMPLETE", Health::NeverCreated),
-            ("REVIEW_IN_PROGRESS", Health::NeverCreated),
-            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Health::InProgress),
-            ("DELETE_IN_PROGRESS", Health::InProgress),
-        ] {
-            assert_eq!(health(status), expected, "{status}");
-        }
-        assert_eq!(health("UPDATE_ROLLBACK_FAILED"), Health::Stuck);
-        let hint = stuck("dev", "s", "UPDATE_ROLLBACK_FAILED").help().map(|help| help.to_string());
-        assert!(hint.is_some_and(|hint| hint.contains("`cargo xtask doctor --stage dev`")));
-    }
-}
+mod tests;

@@ -5,12 +5,16 @@ mod protection;
 mod repair;
 pub(crate) mod sms;
 
+use std::collections::BTreeMap;
+
 use plan::observed::{Observed, ObservedStack};
 use plan::states;
-pub(crate) use plan::states::{Meaning, Repair};
+pub(crate) use plan::states::Repair;
 pub(crate) use protection::protection;
 pub(crate) use repair::{Place, RepairContext, RepairOptions, repair};
 use serde::Serialize;
+
+use crate::deploy::delete_again;
 
 /// A problem of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,6 +58,8 @@ pub(crate) enum FunctionState {
 /// The facts of a diagnosis besides the observed stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Signs {
+    /// The region of each stack.
+    pub(crate) regions: BTreeMap<String, String>,
     /// Functions that are not ready.
     pub(crate) functions: Vec<(String, FunctionState)>,
     /// Systems with an open release, and its number.
@@ -76,7 +82,8 @@ pub(crate) struct OtherRoutes {
 
 /// Lists the problems of a stage.
 pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment> {
-    let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(stage, name, stack));
+    let region = |stack: &str| signs.regions.get(stack).map(String::as_str);
+    let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(name, region(name), stack));
     let functions = signs.functions.iter().map(|(name, state)| of_function(name, state));
     let weights = observed.functions.iter().filter(|(_, function)| !function.weights.is_empty());
     let releasing = !signs.open_releases.is_empty();
@@ -114,11 +121,15 @@ pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<A
     stacks.chain(functions).chain(weights).chain(releases).chain(unreleased).chain(routes).collect()
 }
 
-fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
+/// Describes a stack's status. CloudFormation's reason names the resources that could not be deleted or rolled back.
+fn meaning(status: &str, reason: Option<&str>) -> String {
+    let reason = reason.map(|reason| format!(". CloudFormation says: {}", reason.trim_end())).unwrap_or_default();
+    format!("{}{reason}", states::stack(status).meaning)
+}
+
+fn of_stack(name: &str, region: Option<&str>, stack: &ObservedStack) -> Option<Ailment> {
     let status = &stack.status;
-    let Meaning { meaning, repair } = states::stack(status);
-    // It names the resources that could not be deleted or rolled back.
-    let reason = stack.reason.as_deref().map(|reason| format!(". CloudFormation says: {reason}")).unwrap_or_default();
+    let repair = states::stack(status).repair;
     let remedy = match repair {
         Repair::None => return None,
         Repair::Delete => "--fix deletes it without loss; the next deploy creates it".to_owned(),
@@ -131,14 +142,16 @@ fn of_stack(stage: &str, name: &str, stack: &ObservedStack) -> Option<Ailment> {
         ),
         Repair::RollBack => "--fix rolls it back to its last working state".to_owned(),
         Repair::DeleteRetaining => format!(
-            "`cargo xtask destroy --stage {stage}` deletes it again; --fix --retain {name}/<logical ID> retains a resource that cannot be deleted"
+            "`{}` deletes it again; --fix --retain {name}/<logical ID> retains a resource that cannot be deleted; the next deploy \
+             creates the stack",
+            delete_again(name, region)
         ),
         Repair::Deploy => "deploy again".to_owned(),
     };
     Some(Ailment {
         what: name.to_owned(),
         state: status.to_owned(),
-        meaning: format!("{meaning}{reason}"),
+        meaning: meaning(status, stack.reason.as_deref()),
         remedy,
         kind: AilmentKind::Stack(name.to_owned(), repair),
     })
@@ -179,8 +192,6 @@ fn of_function(name: &str, state: &FunctionState) -> Ailment {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use plan::observed::ObservedFunction;
 
     use super::*;
@@ -211,7 +222,12 @@ mod tests {
         let mut failed = observed("DELETE_FAILED", &[]);
         let reason = "The following resource(s) failed to delete: [RawMedia].";
         failed.stacks.entry("s".to_owned()).or_default().reason = Some(reason.to_owned());
-        assert!(diagnose("dev", &failed, &Signs::default())[0].meaning.ends_with(reason));
+        let signs = Signs { regions: [("s".to_owned(), "eu-west-1".to_owned())].into(), ..Signs::default() };
+        let found_again = &diagnose("dev", &failed, &signs)[0];
+        assert!(found_again.meaning.ends_with(reason), "{found_again:?}");
+        // Not `destroy`, which would delete other stacks as well.
+        let delete = "`aws cloudformation delete-stack --stack-name s --region eu-west-1` deletes it again";
+        assert!(found_again.remedy.starts_with(delete), "{found_again:?}");
         assert_eq!(found[1].kind, AilmentKind::Weights("f".to_owned(), "4".to_owned()));
         // While a release is open, its weights are its own.
         let signs = Signs { open_releases: vec![("notes".to_owned(), 7)], ..Signs::default() };

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ailment, AilmentKind, Repair, states};
+use super::{Ailment, AilmentKind, Repair, meaning, states};
 use crate::{
-    aws::{Clients, cloudformation::CloudFormation, documents::Documents},
-    deploy::{self, DeployError, Operation, failed_to, observe::LIVE},
+    aws::{
+        Clients,
+        cloudformation::{CloudFormation, StackState},
+        documents::Documents,
+    },
+    deploy::{self, DeployError, Operation, StackPlace, failed_to, observe::LIVE},
     lock::HeldLocks,
     ui::Ui,
 };
@@ -31,6 +35,8 @@ impl RepairOptions {
 /// What a repair uses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RepairContext<'a> {
+    /// The stage's name.
+    pub(crate) stage: &'a str,
     pub(crate) clients: &'a Clients,
     /// The locks of the systems, each of which must still be held before a repair.
     pub(crate) locks: &'a HeldLocks<Documents>,
@@ -56,7 +62,7 @@ pub(crate) async fn repair(
     place: Place<'_>,
     context: RepairContext<'_>,
 ) -> Result<bool, DeployError> {
-    let RepairContext { clients, locks, options, ui } = context;
+    let RepairContext { stage, clients, locks, options, ui } = context;
     let step = ui.step(format!("Repair {}", ailment.what));
     match &ailment.kind {
         AilmentKind::Manual => return Ok(false),
@@ -70,10 +76,12 @@ pub(crate) async fn repair(
             locks.ensure_held(place.system).await?;
             let Some(operation) = start(stack, *repair, options, &cloudformation).await? else { return Ok(false) };
             let after = operation.wait_alone(place.region, stack, clients).await?;
-            let after = after.map_or_else(|| "DELETE_COMPLETE".to_owned(), |state| state.status);
-            if states::stack(&after).repair != Repair::None {
-                let cause = states::stack(&after).meaning.to_owned();
-                return Err(DeployError::NotRepaired { stack: stack.clone(), status: after, cause });
+            if let Some(StackState { status, reason, .. }) = after
+                && states::stack(&status).repair != Repair::None
+            {
+                let (region, stack) = (place.region.unwrap_or(clients.region()), stack.clone());
+                let next = StackPlace { stage, region, stack: &stack }.after(&status);
+                return Err(DeployError::NotRepaired { cause: meaning(&status, reason.as_deref()), stack, next });
             }
         }
     }
@@ -97,13 +105,14 @@ async fn start(
         }
         Repair::Wait | Repair::WaitOrCancel => (Operation::in_progress(), Ok(())),
         Repair::Delete => {
-            let operation = start().await?.deleting();
+            let operation = start().await?;
             // Before the artifact bucket exists there is no lock, and another run may have created the stack meanwhile.
             let now = cloudformation.describe(stack).await.map_err(failed_to("repair", stack))?;
-            if now.is_some_and(|now| states::stack(&now.status).repair != Repair::Delete) {
+            let Some(now) = now else { return Ok(Some(operation.deleting())) };
+            if states::stack(&now.status).repair != Repair::Delete {
                 return Ok(None);
             }
-            (operation, cloudformation.delete(stack).await)
+            (operation.deleting_id(&now.id), cloudformation.delete(&now.id).await)
         }
         Repair::RollBack => (start().await?, cloudformation.roll_back(stack).await),
         Repair::ContinueRollback => {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     aws::lambda::{Alias, Invocation, Version},
-    deploy::{self, observe::LIVE},
+    deploy::{self, DeployError, observe::LIVE},
     ledger::{LedgerError, SettledVersion},
 };
 
@@ -108,8 +108,10 @@ async fn publish(context: &ReleaseContext<'_>, function: &str, latest: &Version)
 }
 
 async fn ready(context: &ReleaseContext<'_>, function: &str, version: &str) -> Result<Version, ReleaseError> {
-    let not_ready = |source| ReleaseError::NotReady { function: function.to_owned(), source: Box::new(source) };
-    deploy::ready(function, version, context.clients).await.map_err(not_ready)
+    deploy::ready(function, version, context.clients).await.map_err(|error| match error {
+        DeployError::Aws { source, .. } => failed(function)(source),
+        other => ReleaseError::NotReady(Box::new(other)),
+    })
 }
 
 /// Invokes a version by its number: with its probe event, and with the requests of the smoke tests that it serves.

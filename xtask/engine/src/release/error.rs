@@ -35,12 +35,9 @@ pub(crate) enum ReleaseError {
         source: AwsError,
     },
     /// The function did not become ready.
-    #[error("failed to release {function}")]
-    NotReady {
-        function: String,
-        #[source]
-        source: Box<DeployError>,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    NotReady(Box<DeployError>),
     /// A new version failed its probe.
     #[error("the probe of {function} version {version} failed: {cause}; {}", consequence(*.traffic))]
     #[diagnostic(help("fix the cause, which the function's log may show, then deploy again"))]
@@ -121,7 +118,7 @@ impl ReleaseError {
             Self::Reverted { .. } => Traffic::Reverted,
             Self::NothingBefore { .. } => Traffic::StaysOnFailed,
             Self::MixedVersions { .. } => Traffic::Mixed,
-            Self::NotReady { .. }
+            Self::NotReady(_)
             | Self::RolesDiffer { .. }
             | Self::VersionsDeleted { .. }
             | Self::StacksDiffer { .. }

@@ -38,7 +38,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "deletes-stuck-stacks",
         breaks: "A stack whose rollback failed is deleted and created again.",
-        file: "deploy/stack.rs",
+        file: "deploy/health.rs",
         find: "        Repair::Delete => Health::NeverCreated,
         Repair::Wait | Repair::WaitOrCancel => Health::InProgress,
         Repair::ContinueRollback | Repair::RollBack",

@@ -76,6 +76,8 @@ pub(crate) enum ChangeSetState {
     Empty,
     /// CloudFormation refuses it, for this reason.
     Failed(String),
+    /// The stack was updated after it was created.
+    Obsolete,
 }
 
 impl CloudFormation {
@@ -243,9 +245,7 @@ fn not_executable(status: Option<&ExecutionStatus>, reason: &str) -> Option<Chan
     match status {
         Some(ExecutionStatus::Unavailable) if reason.is_empty() => Some(ChangeSetState::Pending),
         Some(ExecutionStatus::Unavailable) => Some(ChangeSetState::Failed(reason.to_owned())),
-        Some(ExecutionStatus::Obsolete) => {
-            Some(ChangeSetState::Failed("the stack was updated after the change set was created".to_owned()))
-        }
+        Some(ExecutionStatus::Obsolete) => Some(ChangeSetState::Obsolete),
         _ => None,
     }
 }
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(state("CREATE_COMPLETE", "AVAILABLE", "").await, ChangeSetState::Ready(Vec::new()));
         assert_eq!(state("CREATE_COMPLETE", "UNAVAILABLE", "").await, ChangeSetState::Pending);
         assert_eq!(state("CREATE_IN_PROGRESS", "UNAVAILABLE", "").await, ChangeSetState::Pending);
-        assert!(matches!(state("CREATE_COMPLETE", "OBSOLETE", "").await, ChangeSetState::Failed(_)));
+        assert_eq!(state("CREATE_COMPLETE", "OBSOLETE", "").await, ChangeSetState::Obsolete);
         for reason in [
             "The submitted information didn&apos;t contain changes. Submit different information to create a change set.",
             "No updates are to be performed.",

@@ -115,7 +115,7 @@ pub(super) async fn prepare(target: &Target, draft: &Draft<DeployReport>) -> mie
     let Target { args, session, artifacts, .. } = target;
     let ui = &session.context.ui;
     let observed = session.observe().await?;
-    refuse_stuck(&target.session.stage.name, &target.systems, &observed)?;
+    refuse_stuck(&session.stage, &target.systems, &observed)?;
     let systems =
         if args.bootstrap { target.systems.clone() } else { session.without_narrowing(&target.systems, &observed) };
     let inputs = planning::all_inputs(&systems, artifacts, &observed, session)?;
