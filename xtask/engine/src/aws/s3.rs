@@ -62,7 +62,7 @@ impl S3 {
     /// When the call fails, also because the caller may not list the bucket (S3 API reference, `HeadBucket`: 403).
     pub(crate) async fn bucket_exists(&self, bucket: &str) -> Result<bool, AwsError> {
         let found = self.client.head_bucket().bucket(bucket).send().await;
-        Ok(if_found(found.map_err(|error| failed("s3:HeadBucket", error)))?.is_some())
+        Ok(if_found(found.map_err(failed("s3:HeadBucket", Resource::bucket(bucket))))?.is_some())
     }
 
     /// Returns whether an object exists.
