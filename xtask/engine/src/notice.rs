@@ -93,16 +93,16 @@ fn settled(release: &ClosedRelease) -> Notice {
     let (effect, reason) = match (&release.outcome, &release.kind) {
         (Outcome::Released, ReleaseKind::Deploy) => (Effect::Live, None),
         // Users get the release that the rollback was to replace.
-        (Outcome::Reverted { why }, ReleaseKind::Rollback { to }) => {
+        (Outcome::Reverted { why, .. }, ReleaseKind::Rollback { to }) => {
             (Effect::Failed, Some(format!("the rollback to release {to} was reverted: {why}")))
         }
         (Outcome::Released, ReleaseKind::Rollback { to }) => {
             (Effect::Live, Some(format!("rolled back to release {to}")))
         }
-        (Outcome::Reverted { why }, ReleaseKind::Deploy) if release.nothing_before.is_empty() => {
+        (Outcome::Reverted { why, .. }, ReleaseKind::Deploy) if release.nothing_before.is_empty() => {
             (Effect::Reverted, Some(why.clone()))
         }
-        (Outcome::Reverted { why }, ReleaseKind::Deploy) => {
+        (Outcome::Reverted { why, .. }, ReleaseKind::Deploy) => {
             (Effect::Failed, Some(format!("there is no earlier release, so the failed one stays live: {why}")))
         }
         (Outcome::Open, _) => (Effect::Failed, Some("the release is still open".to_owned())),

@@ -209,7 +209,8 @@ fn kind(code: &str, message: &str) -> ErrorKind {
         | "ConflictException"
         | "ConditionalRequestConflict"
         | "UsernameExistsException"
-        | "PreconditionFailed" => ErrorKind::Conflict,
+        | "PreconditionFailed"
+        | "PreconditionFailedException" => ErrorKind::Conflict,
         _ if message.contains("does not exist") => ErrorKind::NotFound,
         _ => ErrorKind::Other,
     }

@@ -1,18 +1,13 @@
 //! Lambda: code, versions, aliases, layers, probes.
 
+mod alias;
 mod conflicts;
 mod recording;
 mod version;
 
-use std::collections::BTreeMap;
-
-use aws_sdk_lambda::{
-    Client, Config,
-    primitives::Blob,
-    types::{AliasConfiguration, FunctionConfiguration},
-};
+pub(crate) use alias::{Alias, Routing, TrafficSplit, is_outdated};
+use aws_sdk_lambda::{Client, Config, primitives::Blob, types::FunctionConfiguration};
 pub(crate) use recording::{RECORDED_VERSION, RECORDING};
-use serde::Serialize;
 #[cfg(test)]
 pub(crate) use version::Settings;
 pub(crate) use version::{Readiness, Version};
@@ -23,28 +18,6 @@ use super::{
     error::{failed, gone_is_fine, if_found},
     patient,
 };
-
-/// An alias.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Alias {
-    /// The alias's name.
-    pub(crate) name: String,
-    /// The version that receives the traffic without a routing weight.
-    pub(crate) version: String,
-    /// Other versions with their routing weights, 0 to 1.
-    pub(crate) weights: BTreeMap<String, f64>,
-}
-
-/// A split of an alias's traffic between two versions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TrafficSplit<'a> {
-    /// The version that receives the rest.
-    pub(crate) version: &'a str,
-    /// The version that receives the share.
-    pub(crate) other: &'a str,
-    /// The share, 0 to 1.
-    pub(crate) share: f64,
-}
 
 /// The response to an invocation.
 #[derive(Debug, Clone)]
@@ -161,14 +134,6 @@ impl Lambda {
         Ok(numbered.collect())
     }
 
-    /// Lists the aliases of a function; none if there is no such function.
-    pub(crate) async fn aliases(&self, function: &str) -> Result<Vec<Alias>, AwsError> {
-        let request = self.client.list_aliases().function_name(function);
-        let aliases = request.into_paginator().items().send().try_collect().await;
-        let aliases = if_found(aliases.map_err(failed("lambda:ListAliases", Resource::function(function))))?;
-        Ok(aliases.iter().flatten().map(alias).collect())
-    }
-
     /// Updates the code of `$LATEST` with the zip at `key`.
     pub(crate) async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
         let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
@@ -196,36 +161,6 @@ impl Lambda {
         };
         let published = self.when_settled(function, publish).await?;
         Ok(published.version().unwrap_or_default().to_owned())
-    }
-
-    /// Points an alias to one version.
-    pub(crate) async fn point(&self, function: &str, alias: &str, version: &str) -> Result<(), AwsError> {
-        let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder()
-            .set_additional_version_weights(Some(std::collections::HashMap::new()))
-            .build();
-        let request = self
-            .client
-            .update_alias()
-            .function_name(function)
-            .name(alias)
-            .function_version(version)
-            .routing_config(routing);
-        let update = async || {
-            request.clone().send().await.map_err(failed("lambda:UpdateAlias", Resource::version(function, alias)))
-        };
-        self.when_settled(function, update).await.map(drop)
-    }
-
-    /// Splits the traffic of an alias between two versions.
-    pub(crate) async fn weigh(&self, function: &str, alias: &str, split: TrafficSplit<'_>) -> Result<(), AwsError> {
-        let routing = aws_sdk_lambda::types::AliasRoutingConfiguration::builder();
-        let routing = routing.additional_version_weights(split.other, split.share).build();
-        let request = self.client.update_alias().function_name(function).name(alias);
-        let request = request.function_version(split.version).routing_config(routing);
-        let update = async || {
-            request.clone().send().await.map_err(failed("lambda:UpdateAlias", Resource::version(function, alias)))
-        };
-        self.when_settled(function, update).await.map(drop)
     }
 
     /// Invokes one version and waits for its response.
@@ -276,13 +211,4 @@ impl Lambda {
 /// Returns whether a version cannot be deleted because CloudFront has replicas of it. Only Lambda's message says so.
 pub(crate) fn is_replicated(error: &AwsError) -> bool {
     error.code.as_deref() == Some("InvalidParameterValueException") && error.message.contains("replicated function")
-}
-
-fn alias(found: &AliasConfiguration) -> Alias {
-    let weights = found.routing_config().and_then(|routing| routing.additional_version_weights()).into_iter().flatten();
-    Alias {
-        name: found.name().unwrap_or_default().to_owned(),
-        version: found.function_version().unwrap_or_default().to_owned(),
-        weights: weights.map(|(version, weight)| (version.clone(), *weight)).collect(),
-    }
 }

@@ -48,7 +48,7 @@ impl Resource {
     }
 
     /// A function.
-    pub(super) fn function(name: &str) -> Self {
+    pub(crate) fn function(name: &str) -> Self {
         Self::named("function", name)
     }
 

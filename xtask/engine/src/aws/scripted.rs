@@ -103,6 +103,8 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Received> {
         }
         match line.split_once(": ") {
             Some((name, value)) => drop(request.headers.insert(name.to_lowercase(), value.to_owned())),
+            // A header without a value.
+            None if !request.target.is_empty() => {}
             None => line.rsplit_once(' ').map_or("", |(target, _)| target).clone_into(&mut request.target),
         }
     }

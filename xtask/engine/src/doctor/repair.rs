@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::{Ailment, AilmentKind, Repair, meaning, states};
 use crate::{
     aws::{
-        Clients,
+        AwsError, Clients,
         cloudformation::{CloudFormation, StackState},
         documents::Documents,
+        lambda::{Routing, is_outdated},
     },
     deploy::{self, DeployError, Operation, StackPlace, failed_to, observe::LIVE},
     lock::HeldLocks,
@@ -69,7 +70,12 @@ pub(crate) async fn repair(
         AilmentKind::Pending(function) => drop(deploy::ready(function, "$LATEST", clients).await?),
         AilmentKind::Weights(function, version) => {
             locks.ensure_held(place.system).await?;
-            clients.lambda().point(function, LIVE, version).await.map_err(failed_to("repair", function))?;
+            if !withdraw_weights(function, version, clients).await.map_err(failed_to("repair", function))? {
+                ui.warn(format_args!(
+                    "`live` of {function} was moved after the diagnosis, and stays; run `doctor` again"
+                ));
+                return Ok(false);
+            }
         }
         AilmentKind::Stack(stack, repair) => {
             let cloudformation = clients.cloudformation(place.region);
@@ -87,6 +93,18 @@ pub(crate) async fn repair(
     }
     step.done("done");
     Ok(true)
+}
+
+/// Sends all traffic of `live` to the version that it points to; returns whether it still points there. The diagnosis may be of a stale
+/// read, so the update names the revision of another one.
+async fn withdraw_weights(function: &str, version: &str, clients: &Clients) -> Result<bool, AwsError> {
+    let aliases = clients.lambda().aliases(function).await?;
+    let live = aliases.into_iter().find(|alias| alias.name == LIVE && alias.version == version);
+    let Some(live) = live else { return Ok(false) };
+    match clients.lambda().route(function, LIVE, Routing::All(version), live.revision.as_deref()).await {
+        Err(error) if is_outdated(&error) => Ok(false),
+        updated => updated.map(|_| true),
+    }
 }
 
 /// Starts a stack's repair; `None` if there is none, or none without further options.
@@ -129,4 +147,33 @@ async fn start(
     };
     started.map_err(failed_to("repair", stack))?;
     Ok(Some(operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::scripted::{Endpoint, Received};
+
+    #[tokio::test]
+    async fn weights_are_withdrawn_only_from_the_diagnosed_version() {
+        let endpoint = Endpoint::serve(|request: &Received| {
+            if request.target.starts_with("GET") {
+                return (200, r#"{"Aliases":[{"Name":"live","FunctionVersion":"4","RevisionId":"r"}]}"#.to_owned());
+            }
+            let is_of_g = request.target.contains("/functions/g/");
+            if is_of_g {
+                (412, r#"{"__type":"PreconditionFailedException"}"#.to_owned())
+            } else {
+                (200, "{}".to_owned())
+            }
+        })
+        .await;
+        let clients = endpoint.clients().await;
+        assert!(!withdraw_weights("f", "3", &clients).await.expect("read"), "it points to another version");
+        assert_eq!(endpoint.count("PUT "), 0);
+        assert!(withdraw_weights("f", "4", &clients).await.expect("withdrawn"));
+        assert!(!withdraw_weights("g", "4", &clients).await.expect("refused"), "it was moved after the read");
+        let revisions = endpoint.received().into_iter().filter(|request| request.body.contains(r#""RevisionId":"r""#));
+        assert_eq!(revisions.count(), 2);
+    }
 }

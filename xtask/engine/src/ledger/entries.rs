@@ -119,8 +119,9 @@ impl<S: Store + 'static> Ledger<S> {
             let Some(batch) = batches.next() else { break };
             let entries = parallel::each(batch.iter().rev().map(|key| self.read(key))).await?;
             for (entry, _) in entries.into_iter().flatten().filter(|(entry, _)| !entry.is_open()) {
-                for (function, change) in entry.functions.into_iter().filter(|(function, _)| functions.remove(function))
-                {
+                // A release that left an alias where it was settles no version of it.
+                let own = entry.functions.into_iter().filter(|(function, _)| !entry.outcome.has_moved(function));
+                for (function, change) in own.filter(|(function, _)| functions.remove(function)) {
                     let version = match entry.outcome {
                         Outcome::Released => {
                             Some(SettledVersion { version: change.after, code_sha256: change.code_sha256 })
@@ -238,7 +239,7 @@ mod tests {
     async fn the_last_completed_release_is_neither_open_nor_reverted() {
         let ledger = ledger();
         assert_eq!(ledger.last_released(None).await.expect("read"), None);
-        for outcome in [Outcome::Released, Outcome::Reverted { why: String::new() }, Outcome::Released, Outcome::Open] {
+        for outcome in [Outcome::Released, Outcome::reverted(""), Outcome::Released, Outcome::Open] {
             record(&ledger, entry(0, "1", outcome)).await;
         }
         let number = async |before| ledger.last_released(before).await.expect("read").map(|entry| entry.number);
@@ -261,7 +262,7 @@ mod tests {
                 ledger.close(&mut open, outcome).await.expect("closed");
             }
         };
-        let reverted = || Outcome::Reverted { why: "a check failed".to_owned() };
+        let reverted = || Outcome::reverted("a check failed");
         assert_eq!(settled().await, None);
         release(None, "1", reverted()).await;
         assert_eq!(settled().await, None);
@@ -271,6 +272,9 @@ mod tests {
         assert_eq!(settled().await.as_deref(), Some("2"));
         release(Some("2"), "4", Outcome::Open).await;
         assert_eq!(settled().await.as_deref(), Some("2"), "an open release has settled nothing yet");
+        let moved = BTreeSet::from([name.clone()]);
+        release(Some("1"), "5", Outcome::Reverted { why: "it was moved".to_owned(), moved }).await;
+        assert_eq!(settled().await.as_deref(), Some("2"), "version 1 is of a stale read");
         release(None, "1", reverted()).await;
         assert_eq!(settled().await, None, "the function was created again, and its first release failed");
     }

@@ -1,6 +1,6 @@
 //! The document of one release. Its format is stored: later versions must read what this one writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,11 @@ pub(crate) struct VersionChange {
 }
 
 impl VersionChange {
+    /// Returns whether a version is the one before or the one after.
+    pub(crate) fn includes(&self, version: &str) -> bool {
+        self.before.as_deref() == Some(version) || self.after == version
+    }
+
     /// Returns whether `live` points to the same version before and after.
     pub(crate) fn is_none(&self) -> bool {
         self.before.as_ref() == Some(&self.after)
@@ -93,11 +98,26 @@ pub(crate) enum Outcome {
     Open,
     /// Every alias points to its new version.
     Released,
-    /// Every alias that had an earlier version points to it again.
+    /// Every alias that had an earlier version points to it again, except those that were moved.
     Reverted {
         /// The reason.
         why: String,
+        /// The functions whose `live` another actor had moved: it stayed there.
+        #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+        moved: BTreeSet<String>,
     },
+}
+
+impl Outcome {
+    /// Returns whether another actor had moved `live` of a function, so that a reversal left it.
+    pub(crate) fn has_moved(&self, function: &str) -> bool {
+        matches!(self, Self::Reverted { moved, .. } if moved.contains(function))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reverted(why: &str) -> Self {
+        Self::Reverted { why: why.to_owned(), moved: BTreeSet::new() }
+    }
 }
 
 impl Entry {
@@ -111,10 +131,10 @@ impl Entry {
         match &self.outcome {
             Outcome::Open => "open".to_owned(),
             Outcome::Released => "released".to_owned(),
-            Outcome::Reverted { why } if !self.new_functions().is_empty() => {
+            Outcome::Reverted { why, .. } if !self.new_functions().is_empty() => {
                 format!("failed, without an earlier version: {why}")
             }
-            Outcome::Reverted { why } => format!("reverted: {why}"),
+            Outcome::Reverted { why, .. } => format!("reverted: {why}"),
         }
     }
 

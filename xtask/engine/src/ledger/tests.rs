@@ -30,7 +30,7 @@ pub(crate) fn entry(number: u32, version: &str, outcome: Outcome) -> Entry {
 
 #[test]
 fn a_rollback_returns_to_the_last_release_that_differs() {
-    let reverted = || Outcome::Reverted { why: "a probe failed".to_owned() };
+    let reverted = || Outcome::reverted("a probe failed");
     let entries = [
         entry(1, "1", Outcome::Released),
         entry(2, "2", Outcome::Released),
@@ -132,7 +132,7 @@ fn a_stored_entry_keeps_its_format() {
 }"#;
     let read: Entry = serde_json::from_str(text).expect("an entry");
     assert_eq!(read.kind, ReleaseKind::Rollback { to: 5 });
-    assert_eq!(read.outcome, Outcome::Reverted { why: "a probe failed".to_owned() });
+    assert_eq!(read.outcome, Outcome::reverted("a probe failed"));
     assert_eq!(read.new_functions(), ["notes-new-dev"]);
     assert_eq!(serde_json::to_string_pretty(&read).expect("plain data"), text);
     // Fields that the first version did not write.

@@ -131,7 +131,7 @@ mod tests {
         let changed_stacks = vec!["notes-api-staging".to_owned()];
         let half_done = deploy(false, DeployReport { changed_stacks, ..DeployReport::default() });
         assert_eq!(JobChanges::of(&[half_done]).stacks, BTreeSet::from(["notes-api-staging".to_owned()]));
-        let reverted = Outcome::Reverted { why: "it is slow".to_owned() };
+        let reverted = Outcome::reverted("it is slow");
         let releases = vec![release("notes", Outcome::Released), release("feeds", reverted)];
         let resumed = deploy(true, DeployReport { releases, ..DeployReport::default() });
         assert_eq!(JobChanges::of(&[resumed]).systems, BTreeSet::from(["notes".to_owned()]));

@@ -69,7 +69,7 @@ fn rolled_back(system: &str, number: u32, to: u32) -> ClosedRelease {
 }
 
 fn reverted(system: &str, number: u32) -> ClosedRelease {
-    let outcome = Outcome::Reverted { why: "/health answers 500".to_owned() };
+    let outcome = Outcome::reverted("/health answers 500");
     ClosedRelease { outcome, ..released(system, number) }
 }
 
@@ -164,7 +164,7 @@ fn a_failed_deploy_does_not_affect_systems_that_it_was_not_to_change() {
 
 #[test]
 fn users_keep_a_failed_release_when_its_rollback_was_reverted() {
-    let outcome = Outcome::Reverted { why: "/health answers 500".to_owned() };
+    let outcome = Outcome::reverted("/health answers 500");
     let back = ClosedRelease { outcome, ..rolled_back("notes", 8, 6) };
     let report = CheckLiveReport { releases: vec![back], ..CheckLiveReport::default() };
     let job = [deploy(of_releases(vec![released("notes", 7)]), &[]), check_live(report, &["not right"])];

@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn files_of_kept_and_open_releases_and_of_the_page_stay() {
-        let reverted = Outcome::Reverted { why: String::new() };
+        let reverted = Outcome::reverted("");
         let entries = [
             release(1, Some(1), Outcome::Released),
             release(2, Some(2), Outcome::Released),

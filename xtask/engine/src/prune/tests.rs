@@ -36,7 +36,7 @@ pub(super) fn version(number: u64) -> Version {
 
 fn alias(version: u64, weighted: Option<u64>) -> Alias {
     let weights: BTreeMap<_, _> = weighted.into_iter().map(|version| (version.to_string(), 0.1)).collect();
-    Alias { name: "live".to_owned(), version: version.to_string(), weights }
+    Alias { name: "live".to_owned(), version: version.to_string(), weights, revision: None }
 }
 
 proptest! {
@@ -72,7 +72,7 @@ fn the_newest_completed_releases_and_an_open_one_keep_their_versions() {
     let entries = [
         entry(1, "1", Outcome::Released),
         entry(2, "2", Outcome::Released),
-        entry(3, "3", Outcome::Reverted { why: "a probe failed".to_owned() }),
+        entry(3, "3", Outcome::reverted("a probe failed")),
         entry(4, "4", Outcome::Released),
         Entry { functions, ..entry(5, "5", Outcome::Open) },
     ];

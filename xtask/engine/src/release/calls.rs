@@ -26,7 +26,7 @@ use crate::{
 const PER_FUNCTION: usize = 8;
 
 /// A system whose functions all come from one binary.
-fn of_one_binary(functions: usize) -> RenderedSystem {
+pub(super) fn of_one_binary(functions: usize) -> RenderedSystem {
     let mut systems = Example::systems(&Example::stage_named("local"));
     systems.retain(|system| system.name == FEEDS);
     let stack = &mut systems[0].stacks[0];
@@ -41,7 +41,7 @@ fn of_one_binary(functions: usize) -> RenderedSystem {
 }
 
 /// The function's name in Lambda that a request is about.
-fn function_of(request: &Received) -> Option<&str> {
+pub(super) fn function_of(request: &Received) -> Option<&str> {
     request.target.split("/functions/").nth(1)?.split(['/', '?']).next()
 }
 
@@ -69,8 +69,12 @@ async fn account() -> Endpoint {
     .await
 }
 
-/// Publishes and probes new versions of all functions; returns the candidates.
-async fn prepared(system: &RenderedSystem, clients: &Clients) -> Vec<Candidate> {
+/// Runs a part of a release of all functions, all at once and without smoke tests.
+pub(super) async fn in_context<T>(
+    system: &RenderedSystem,
+    clients: &Clients,
+    work: impl AsyncFnOnce(&ReleaseContext<'_>) -> T,
+) -> T {
     let (ui, locks, interruption) = (Ui::new(), HeldLocks::none(), Interruption::default());
     let ledger = Ledger::new(Arc::new(clients.documents("bucket".to_owned())), FEEDS);
     let pages = Pages::new(system, Outputs::new(), "bucket", clients, &ui);
@@ -84,19 +88,25 @@ async fn prepared(system: &RenderedSystem, clients: &Clients) -> Vec<Candidate> 
         metadata: ReleaseMetadata { system: FEEDS.to_owned(), ..ReleaseMetadata::default() },
         pages: &pages,
         clients,
+        live: LiveAliases::default(),
         on_close: &|_| {},
         interruption: &interruption,
         ui: &ui,
     };
-    let candidates = prepare_candidates(&context, &|_: &str| false).await.expect("published");
-    probe_all(&context, &candidates).await.expect("ready");
+    work(&context).await
+}
+
+/// Publishes and probes new versions of all functions; returns the candidates.
+async fn prepared(context: &ReleaseContext<'_>) -> Vec<Candidate> {
+    let candidates = prepare_candidates(context, &|_: &str| false, None).await.expect("published");
+    probe_all(context, &candidates).await.expect("ready");
     candidates
 }
 
 #[tokio::test]
 async fn thirty_one_functions_of_one_binary_take_eight_calls_each_and_do_not_wait_for_each_other() {
     let (endpoint, system) = (account().await, of_one_binary(31));
-    let candidates = prepared(&system, &endpoint.clients().await).await;
+    let candidates = in_context(&system, &endpoint.clients().await, prepared).await;
     assert_eq!(candidates.iter().filter(|candidate| candidate.version == "2").count(), 31);
     let received = endpoint.received();
     let of_functions: Vec<_> = received.iter().filter_map(function_of).collect();

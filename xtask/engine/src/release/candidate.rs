@@ -5,13 +5,14 @@ use model::rendered::RenderedFunction;
 
 use super::{
     ReleaseContext, ReleaseError, Traffic,
+    alias::Recorded,
     context::failed,
     smoke::{DirectInvocation, SmokeTest, with_retries},
 };
 use crate::{
-    aws::lambda::{Alias, Invocation, Version},
-    deploy::{self, DeployError, observe::LIVE},
-    ledger::{LedgerError, SettledVersion},
+    aws::lambda::{Invocation, Version},
+    deploy::{self, DeployError},
+    ledger::LedgerError,
 };
 
 /// A function and the version that may be released.
@@ -32,17 +33,18 @@ pub(super) struct Candidate {
 const DESCRIPTION: &str = concat!("xtask ", env!("CARGO_PKG_VERSION"));
 
 /// Publishes `$LATEST`, which must have the expected code, unless `live` points to the same code and configuration already.
-/// `settled` is the version that the ledger says `live` points to.
 pub(super) async fn prepare_candidate(
     context: &ReleaseContext<'_>,
     function: &RenderedFunction,
     is_created: bool,
-    settled: Option<&SettledVersion>,
+    recorded: Recorded<'_>,
 ) -> Result<Candidate, ReleaseError> {
     let name = &function.function_name;
     let lambda = context.clients.lambda();
-    let aliases = lambda.aliases(name).await.map_err(failed(name))?;
-    let live: Option<Alias> = aliases.into_iter().find(|alias| alias.name == LIVE);
+    let settled = recorded.settled;
+    // A new function may have the name of a deleted one, which the ledger knows.
+    let expected = if is_created { Recorded::default() } else { recorded };
+    let live = context.read_live(name, expected).await.map_err(failed(name))?;
     let live = live.ok_or_else(|| ReleaseError::NotDeployed { function: name.clone() })?;
     end_killed_recording(context, name).await?;
     let latest = ready(context, name, "$LATEST").await?;

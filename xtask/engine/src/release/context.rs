@@ -8,10 +8,9 @@ use std::{
 
 use model::rendered::{RenderedFunction, RenderedSystem};
 
-use super::{CanaryPlan, ReleaseError, smoke::SmokeTest};
+use super::{CanaryPlan, ReleaseError, alias::LiveAliases, smoke::SmokeTest};
 use crate::{
     aws::{AwsError, Clients, documents::Documents},
-    deploy::observe::LIVE,
     interruption::Interruption,
     ledger::{Entry, Ledger, Outcome, ReleaseKind, VersionChange, rfc3339_now},
     lock::HeldLocks,
@@ -41,6 +40,8 @@ pub(crate) struct ReleaseContext<'a> {
     /// The system's sites.
     pub(crate) pages: &'a Pages<'a>,
     pub(crate) clients: &'a Clients,
+    /// `live` of the functions, as this run knows it.
+    pub(crate) live: LiveAliases,
     /// Is called with each ledger entry that is closed.
     pub(crate) on_close: &'a dyn Fn(&Entry),
     /// Registers the share of the traffic that an interruption leaves in place.
@@ -63,11 +64,6 @@ impl ReleaseContext<'_> {
     /// Returns how long after a failure a smoke test is repeated.
     pub(super) fn retry_pause(&self) -> Duration {
         if self.clients.endpoint().is_some() { RETRY_PAUSE_EMULATED } else { RETRY_PAUSE }
-    }
-
-    /// Points `live` of a function to a version, with all of the traffic.
-    pub(super) async fn point_live(&self, function: &str, version: &str) -> Result<(), AwsError> {
-        self.clients.lambda().point(function, LIVE, version).await
     }
 }
 

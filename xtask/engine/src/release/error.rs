@@ -1,10 +1,43 @@
 //! Why a release or a rollback failed.
 
+use std::fmt::{Display, Formatter};
+
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{aws::AwsError, deploy::DeployError, ledger::LedgerError, site::SiteError};
+use crate::{
+    aws::{AwsError, lambda::Alias},
+    deploy::DeployError,
+    ledger::LedgerError,
+    site::SiteError,
+};
+
+/// An alias `live` that another actor has moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MovedAlias {
+    pub(crate) function: String,
+    /// The version that the release recorded.
+    pub(crate) recorded: String,
+    /// Its present routing, in words.
+    pub(crate) present: String,
+}
+
+impl MovedAlias {
+    pub(super) fn new(function: &str, recorded: &str, now: &Alias) -> Self {
+        let shares =
+            now.weights.iter().map(|(version, weight)| format!(" with {:.0} % to version {version}", weight * 100.0));
+        let present = format!("version {}{}", now.version, shares.collect::<String>());
+        Self { function: function.to_owned(), recorded: recorded.to_owned(), present }
+    }
+}
+
+impl Display for MovedAlias {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { function, recorded, present } = self;
+        write!(formatter, "`live` of {function} points to {present} now, and the release recorded version {recorded}")
+    }
+}
 
 /// The traffic after a failed release.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +107,15 @@ pub(crate) enum ReleaseError {
     )]
     #[diagnostic(help("run `cargo xtask release abort --stage {stage} --system {system}` to shift it back"))]
     MixedVersions { stage: String, system: String, functions: String, why: String },
+    /// Another actor has moved aliases since they were read, or the reads were stale.
+    #[error(
+        "failed to shift traffic, because it was moved meanwhile: {}; the release left it there and shifted other functions back",
+        joined(moved)
+    )]
+    #[diagnostic(help(
+        "run the same command again: it starts from the present versions; after `release resume`, deploy again"
+    ))]
+    LiveMoved { moved: Vec<MovedAlias> },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Ledger(#[from] LedgerError),
@@ -115,7 +157,7 @@ impl ReleaseError {
     pub(crate) fn traffic(&self) -> Traffic {
         match self {
             Self::Probe { traffic, .. } => *traffic,
-            Self::Reverted { .. } => Traffic::Reverted,
+            Self::Reverted { .. } | Self::LiveMoved { .. } => Traffic::Reverted,
             Self::NothingBefore { .. } => Traffic::StaysOnFailed,
             Self::MixedVersions { .. } => Traffic::Mixed,
             Self::NotReady(_)
@@ -129,6 +171,10 @@ impl ReleaseError {
             Self::Aws { .. } | Self::UnknownAlarms { .. } | Self::Ledger(_) | Self::Site(_) => Traffic::Unknown,
         }
     }
+}
+
+fn joined(moved: &[MovedAlias]) -> String {
+    moved.iter().map(MovedAlias::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Describes the traffic after a failed probe.
@@ -154,7 +200,9 @@ mod tests {
             functions: function(),
             why: why(),
         };
+        let moved = MovedAlias { function: function(), recorded: "2".to_owned(), present: "version 5".to_owned() };
         for (error, traffic, words) in [
+            (ReleaseError::LiveMoved { moved: vec![moved] }, Traffic::Reverted, "shifted other functions back"),
             (ReleaseError::Reverted { number: 2, why: why() }, Traffic::Reverted, "was reverted"),
             (
                 ReleaseError::NothingBefore { number: 1, why: why(), functions: function() },

@@ -3,6 +3,7 @@
 //!
 //! Every release is recorded in the ledger before the first alias shifts, and closed after the last one.
 
+mod alias;
 #[cfg(test)]
 mod calls;
 pub(crate) mod canary;
@@ -16,10 +17,12 @@ pub(crate) mod smoke;
 
 use std::collections::BTreeMap;
 
+pub(crate) use alias::LiveAliases;
+use alias::Recorded;
 pub(crate) use canary::CanaryPlan;
 use candidate::{Candidate, prepare_candidate, probe};
 pub(crate) use context::{ReleaseContext, ReleaseMetadata};
-pub(crate) use error::{ReleaseError, Traffic};
+pub(crate) use error::{MovedAlias, ReleaseError, Traffic};
 use model::rendered::RenderedFunction;
 pub(crate) use revert::abort;
 use revert::revert_after;
@@ -50,8 +53,9 @@ pub(crate) async fn release(
     context: &ReleaseContext<'_>,
     is_created: impl Fn(&str) -> bool,
 ) -> Result<Vec<Released>, ReleaseError> {
-    let mut candidates = prepare_candidates(context, &is_created).await?;
-    if let Some(open) = context.ledger.newest().await?.filter(|open| open.entry.is_open()) {
+    let open = context.ledger.newest().await?.filter(|open| open.entry.is_open());
+    let mut candidates = prepare_candidates(context, &is_created, open.as_ref()).await?;
+    if let Some(open) = open {
         if leads_to(&open, &candidates) && open.entry.sites == context.metadata.sites {
             context.ui.say(format_args!("Resuming release {}, which was interrupted", open.entry.number));
             if let Err(error) = probe_all(context, &candidates).await {
@@ -64,7 +68,7 @@ pub(crate) async fn release(
         context.ui.say(format_args!("Reverting release {}: {why}", open.entry.number));
         abort(context, open, why).await?;
         // The aliases have shifted, so the versions before must be read again.
-        candidates = prepare_candidates(context, &is_created).await?;
+        candidates = prepare_candidates(context, &is_created, None).await?;
     }
     probe_all(context, &candidates).await?;
     record_and_complete(context, &candidates).await?;
@@ -87,13 +91,15 @@ pub(crate) async fn resume(context: &ReleaseContext<'_>, open: OpenEntry) -> Res
 async fn prepare_candidates(
     context: &ReleaseContext<'_>,
     is_created: &impl Fn(&str) -> bool,
+    open: Option<&OpenEntry>,
 ) -> Result<Vec<Candidate>, ReleaseError> {
     // A run that was killed after creating a function and before recording a release leaves a function without one.
     let names = context.functions().map(|function| function.function_name.clone());
     let settled = context.ledger.settled_versions(names.collect()).await?;
     let candidates = context.functions().map(|function| {
         let name = &function.function_name;
-        prepare_candidate(context, function, is_created(name), settled.get(name))
+        let open = open.and_then(|open| open.entry.functions.get(name));
+        prepare_candidate(context, function, is_created(name), Recorded { settled: settled.get(name), open })
     });
     parallel::each(candidates).await
 }
@@ -162,7 +168,7 @@ async fn withdraw_stray_weights(context: &ReleaseContext<'_>, candidates: &[Cand
     for candidate in candidates.iter().filter(|candidate| candidate.is_weighted).filter(stays) {
         let (name, version) = (&candidate.function.function_name, &candidate.version);
         context.locks.ensure_held(&context.system.name).await.map_err(LedgerError::from)?;
-        context.point_live(name, version).await.map_err(context::failed(name))?;
+        context.withdraw_weights(name, version).await?;
         context.ui.say(format_args!("✓ {name}: live sends all traffic to {version} again"));
     }
     Ok(())

@@ -6,14 +6,14 @@ use futures_util::future::join_all;
 
 use super::{ReleaseContext, ReleaseError, shift::PAGES_STEP};
 use crate::{
-    aws::{AwsError, error::ErrorKind},
+    aws::error::ErrorKind,
     error::chain,
     ledger::{Entry, LedgerError, OpenEntry, Outcome},
     site::SiteError,
 };
 
-/// Reverts an open release: points every alias to its earlier version, restores the pages, closes the entry. Changes nothing
-/// if another run has taken over the entry, which then decides about the traffic.
+/// Reverts an open release: points every alias to its earlier version, restores the pages, closes the entry. An alias that another
+/// actor has moved stays. Changes nothing if another run has taken over the entry, which then decides about the traffic.
 pub(crate) async fn abort(
     context: &ReleaseContext<'_>,
     mut open: OpenEntry,
@@ -35,7 +35,7 @@ pub(crate) async fn abort(
         });
     }
     restore_pages(context, &open).await?;
-    close(context, &mut open, Outcome::Reverted { why: why.to_owned() }).await?;
+    close(context, &mut open, Outcome::Reverted { why: why.to_owned(), moved: context.live.take_moved() }).await?;
     Ok(open)
 }
 
@@ -71,20 +71,25 @@ pub(super) async fn close(
 
 /// Points every alias of an entry to its earlier version; returns the functions where that failed.
 async fn shift_back(context: &ReleaseContext<'_>, entry: &Entry) -> Vec<String> {
-    let earlier = entry.functions.iter().filter_map(|(function, change)| Some((function, change.before.as_ref()?)));
-    let shifts = earlier.map(async |(function, before)| {
-        let shifted = context.point_live(function, before).await;
-        shifted.map_err(|error| (function.clone(), error))
-    });
-    let failures = join_all(shifts).await.into_iter().filter_map(Result::err);
-    // A function that was deleted meanwhile has no traffic, and would keep the entry open forever.
-    let is_deleted = |(_, error): &(String, AwsError)| error.kind == ErrorKind::NotFound;
-    let (deleted, stuck): (Vec<_>, Vec<_>) = failures.partition(is_deleted);
-    for (function, error) in deleted {
-        let error = error.below(&function);
-        context.ui.warn(format_args!("failed to shift {function} back to its earlier version: {error}"));
+    let earlier = entry.functions.iter().filter(|(_, change)| change.before.is_some() && !change.is_none());
+    let shifted = earlier.filter(|(function, _)| !context.live.is_moved(function));
+    let shifts = shifted.map(async |(function, change)| (function, context.shift_live_back(function, change).await));
+    let mut stuck = Vec::new();
+    for (function, shifted) in join_all(shifts).await {
+        match shifted {
+            Ok(()) => {}
+            // A function that was deleted meanwhile has no traffic, and would keep the entry open forever.
+            Err(ReleaseError::Aws { source, .. }) if source.kind == ErrorKind::NotFound => {
+                let source = source.below(function);
+                context.ui.warn(format_args!("failed to shift {function} back to its earlier version: {source}"));
+            }
+            Err(ReleaseError::LiveMoved { moved }) => {
+                moved.iter().for_each(|moved| context.ui.warn(format_args!("{moved}; it stays there")));
+            }
+            Err(_) => stuck.push(function.clone()),
+        }
     }
-    stuck.into_iter().map(|(function, _)| function).collect()
+    stuck
 }
 
 /// Restores the pages that users received before an open release, if it began to publish its own.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{
     ReleaseContext, ReleaseError, abort,
+    alias::Recorded,
     candidate::probe,
     context::failed,
     other_routes, resume,
     shift::{FunctionChange, complete},
 };
 use crate::{
-    deploy::observe::LIVE,
     ledger::{Entry, OpenEntry, Outcome, ReleaseKind, VersionChange, rollback_target, unmet_needs},
     parallel,
 };
@@ -32,7 +32,7 @@ pub(crate) async fn rollback(context: &ReleaseContext<'_>, to: Option<u32>) -> R
     let present = present_sites(context, &entries);
     let sites = target_sites(context, target, &present);
     check_files(context, target, &sites).await?;
-    let mut changes = changes(context, target).await?;
+    let mut changes = changes(context, target, open.as_ref()).await?;
     parallel::each(changes.iter().map(|(function, change)| probe(context, function, &change.after))).await?;
     if open.is_none() && changes.iter().all(|(_, change)| change.is_none()) && sites == present {
         context.ui.say(format_args!("Users already receive release {}: no traffic is shifted", target.number));
@@ -42,11 +42,9 @@ pub(crate) async fn rollback(context: &ReleaseContext<'_>, to: Option<u32>) -> R
     }
     if let Some(open) = open {
         context.ui.say(format_args!("Reverting release {}, which was interrupted", open.entry.number));
-        let interrupted = open.entry.functions.clone();
         abort(context, open, INTERRUPTED).await?;
         for (function, change) in &mut changes {
-            let before = interrupted.get(&function.function_name).and_then(|change| change.before.clone());
-            change.before = before.or(change.before.take());
+            change.before = context.live.version(&function.function_name);
         }
     }
     record_and_complete(context, target, changes, sites).await
@@ -134,23 +132,30 @@ async fn settle(context: &ReleaseContext<'_>, open: OpenEntry) -> Result<Entry, 
 }
 
 /// Returns the version change of every function of the target. Fails if a version no longer exists.
-async fn changes(context: &ReleaseContext<'_>, target: &Entry) -> Result<Vec<FunctionChange>, ReleaseError> {
+async fn changes(
+    context: &ReleaseContext<'_>,
+    target: &Entry,
+    open: Option<&OpenEntry>,
+) -> Result<Vec<FunctionChange>, ReleaseError> {
     let defined: BTreeMap<_, _> =
         context.functions().map(|function| (function.function_name.as_str(), function)).collect();
     let lambda = context.clients.lambda();
+    let settled = context.ledger.settled_versions(target.functions.keys().cloned().collect()).await?;
     let (mut changes, mut versions) = (Vec::new(), Vec::new());
     let read = target.functions.iter().map(async |(name, released)| {
-        tokio::try_join!(lambda.version(name, &released.after), lambda.aliases(name)).map_err(failed(name))
+        let open = open.and_then(|open| open.entry.functions.get(name));
+        let recorded = Recorded { settled: settled.get(name), open };
+        tokio::try_join!(lambda.version(name, &released.after), context.read_live(name, recorded)).map_err(failed(name))
     });
     let read = parallel::each(read).await?;
-    for ((name, released), (version, aliases)) in target.functions.iter().zip(read) {
+    for ((name, released), (version, live)) in target.functions.iter().zip(read) {
         let is_same = |code: &String| released.code_sha256.as_ref().is_none_or(|released| released == code);
         let exists = version.is_some_and(|version| is_same(&version.code_sha256));
         let (true, Some(function)) = (exists, defined.get(name.as_str())) else {
             versions.push(format!("version {} of {name} no longer exists", released.after));
             continue;
         };
-        let before = aliases.into_iter().find(|alias| alias.name == LIVE).map(|alias| alias.version);
+        let before = live.map(|alias| alias.version);
         changes.push(((*function).clone(), VersionChange { before, ..released.clone() }));
     }
     if versions.is_empty() {

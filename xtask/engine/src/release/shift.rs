@@ -5,13 +5,14 @@ use model::rendered::RenderedFunction;
 
 use super::{
     CanaryPlan, ReleaseContext, ReleaseError, abort,
+    alias::all_shifted,
     canary::{self, CanaryOutcome, live::LiveCanary},
     context::failed,
     revert::{close, revert_after, reverted},
     smoke::SmokeTest,
 };
 use crate::{
-    aws::lambda::Version,
+    aws::lambda::{Routing, Version},
     error::one_line,
     ledger::{LedgerError, OpenEntry, Outcome, VersionChange},
     parallel,
@@ -88,6 +89,10 @@ async fn run_canary(
         }
         // Another run has taken over this release, and decides about its traffic.
         Err(error @ ReleaseError::Ledger(LedgerError::Changed { .. })) => Err(error),
+        Err(error @ ReleaseError::LiveMoved { .. }) => {
+            abort(context, live.open, &error.to_string()).await?;
+            Err(error)
+        }
         Err(error) => {
             // An unobserved canary must not keep its traffic.
             abort(context, live.open, &format!("the canary could not be observed: {}", one_line(&error))).await?;
@@ -133,15 +138,13 @@ async fn shift_all(context: &ReleaseContext<'_>, mut open: OpenEntry) -> Result<
     let changes: Vec<_> = open.entry.functions.clone().into_iter().filter(|(_, change)| !change.is_none()).collect();
     // Recorded before the first shift: a run whose entry was taken over cannot write it, and shifts nothing.
     context.ledger.record_step(&mut open, "all of the traffic".to_owned()).await?;
-    let shifts = changes.iter().map(async |(function, change)| {
-        let shifted = context.point_live(function, &change.after).await;
-        shifted.map_err(|source| (function.clone(), source))
-    });
+    let shifts = changes
+        .iter()
+        .map(async |(function, change)| context.shift_live(&open.entry, function, Routing::All(&change.after)).await);
     // All are awaited: a late one would take effect after the reversal of another.
-    let failure = join_all(shifts).await.into_iter().find_map(Result::err);
-    if let Some((function, source)) = failure {
-        abort(context, open, &format!("{function} could not be shifted: {source}")).await?;
-        return Err(ReleaseError::Aws { function, source });
+    if let Err(error) = all_shifted(join_all(shifts).await) {
+        abort(context, open, &one_line(&error)).await?;
+        return Err(error);
     }
     for (function, change) in &changes {
         let before = change.before.as_deref().unwrap_or("nothing");

@@ -17,7 +17,7 @@ use crate::{
     ledger::{Entry, Ledger, needs_of_stack},
     lock::HeldLocks,
     release::{
-        CanaryPlan, ReleaseContext, ReleaseMetadata,
+        CanaryPlan, LiveAliases, ReleaseContext, ReleaseMetadata,
         smoke::{DirectInvocation, SmokeTest},
     },
     site::Pages,
@@ -73,6 +73,7 @@ impl SystemRelease<'_> {
             metadata: self.metadata.clone(),
             pages: &self.pages,
             clients: &self.session.clients,
+            live: LiveAliases::default(),
             on_close,
             interruption: &self.session.context.interruption,
             ui: &self.session.context.ui,

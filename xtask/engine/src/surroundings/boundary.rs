@@ -52,10 +52,8 @@ const NEVER_SIMULATED: &[(&str, &str)] = &[
 ];
 
 /// The places in simulated modules that may stay, and why.
-const ACCEPTED: &[(&str, &str, &str)] = &[
-    ("aws/lambda.rs", "HashMap", "an empty map of routing weights, which the SDK's builder requires"),
-    ("ui/mod.rs", "env::var", "decides on spinners, which simulated output does not have"),
-];
+const ACCEPTED: &[(&str, &str, &str)] =
+    &[("ui/mod.rs", "env::var", "decides on spinners, which simulated output does not have")];
 
 #[test]
 fn simulated_modules_use_nothing_that_a_simulation_cannot_replace() {

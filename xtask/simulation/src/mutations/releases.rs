@@ -12,7 +12,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
 ",
         replace: "    for candidate in candidates {
         let name = &candidate.function.function_name;
-        context.point_live(name, &candidate.version).await.map_err(context::failed(name))?;
+        let shifted = context.clients.lambda().point(name, \"live\", &candidate.version).await;
+        shifted.map_err(context::failed(name))?;
     }
     let entry = context.metadata.entry(ReleaseKind::Deploy, changes);
 ",

@@ -9,12 +9,13 @@ use futures_util::future::{join_all, try_join_all};
 
 use super::{CanaryTarget, VersionPair};
 use crate::{
-    aws::lambda::TrafficSplit,
+    aws::lambda::{Routing, TrafficSplit},
     deploy::observe::LIVE,
     interruption::Continuing,
     ledger::OpenEntry,
     release::{
-        ReleaseContext, ReleaseError, candidate::probe, context::failed, shift::FunctionChange, smoke::SmokeTest,
+        ReleaseContext, ReleaseError, alias::all_shifted, candidate::probe, context::failed, shift::FunctionChange,
+        smoke::SmokeTest,
     },
     ui::Step,
 };
@@ -60,13 +61,12 @@ impl CanaryTarget for LiveCanary<'_> {
     async fn shift(&mut self, percent: u8) -> Result<(), ReleaseError> {
         // Recorded before the shift: a run whose entry was taken over cannot write it, and shifts nothing.
         self.context.ledger.record_step(&mut self.open, format!("{percent} % of the traffic")).await?;
-        let lambda = self.context.clients.lambda();
         let shifts = self.versions().map(async |(function, before, after)| {
             let split = TrafficSplit { version: before, other: after, share: f64::from(percent) / 100.0 };
-            lambda.weigh(function, LIVE, split).await.map_err(failed(function))
+            self.context.shift_live(&self.open.entry, function, Routing::Split(split)).await
         });
         // All are awaited: a late one would take effect after the reversal of another.
-        join_all(shifts).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+        all_shifted(join_all(shifts).await)?;
         // Metrics have AWS's times.
         self.shifted = self.context.clients.now();
         self.step = Some(self.context.ui.step(format!("Canary at {percent} %")));
