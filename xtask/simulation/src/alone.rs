@@ -10,7 +10,7 @@ use crate::{
     history::{Command, Run, Scope},
     observer::{Invariant, expected::Expected, view},
     process::{self, Finished},
-    project::{REGION, STAGE},
+    project::STAGE,
     settle,
     shape::{Kind, SYSTEMS, Shape},
     world::{State, World},
@@ -183,15 +183,12 @@ fn is_in_the_way(shape: &Shape, resource_type: &str, physical_id: &str) -> bool 
 
 /// Whether a table has another key than the project says.
 fn has_other_table(account: &Account, shape: &Shape) -> bool {
-    let mut parts = shape
-        .systems
-        .iter()
-        .flat_map(|system| system.stacks.iter().flat_map(|stack| &stack.parts).map(move |part| (system.name(), part)));
+    let tables = view::tables(account);
+    let mut parts = shape.stacks().flat_map(|(system, stack)| stack.parts.iter().map(move |part| (system, part)));
     parts.any(|(system, part)| {
         let Kind::Table { key } = part.kind else { return false };
-        let name = format!("{system}-{}-{STAGE}", part.name());
-        let table = account.bags.get(&(REGION.to_owned(), settle::TABLE.to_owned(), name));
-        table.is_some_and(|table| (table["KeySchema"][0]["AttributeName"] == "PK") != (key == 0))
+        let found = tables.get(&format!("{}-{}-{STAGE}", system.name(), part.name()));
+        found.is_some_and(|found| (found == "PK") != (key == 0))
     })
 }
 

@@ -1,21 +1,17 @@
 //! The end of a history: faults stop, and the stage must converge to the state that the workspace describes.
 //!
-//! The person deletes the retained resources that CloudFormation cannot adopt, as `destroy` says, and fixes the code. Then one deploy must
-//! succeed, or `doctor --fix` and another deploy. A further deploy must change nothing.
+//! The person deletes the retained resources that CloudFormation cannot adopt, as `destroy` says, restores the zips that stacks need, and
+//! fixes the code. Then one deploy must succeed, or `doctor --fix` and another deploy. A further deploy must change nothing.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use serde_json::Value;
 use simulated_aws::account::Account;
 
 use crate::{
     builds::{Code, Conduct},
     by_hand,
     history::{Command, Run, Scope},
-    observer::{Invariant, expected::Expected, view},
+    observer::{Invariant, artifact_bucket, expected::Expected, view},
     process::{self, Finished},
     project::{REGION, STAGE},
     world::World,
@@ -35,6 +31,7 @@ pub async fn settle(world: &World) {
     finish_deletions(world).await;
     fix_project(world);
     delete_retained(world);
+    restore_artifacts(world);
     let mut last = Finished::Skipped;
     for commands in STEPS {
         for command in commands {
@@ -87,9 +84,11 @@ async fn finish_deletions(world: &World) {
 
 /// Corrects what no deploy could: code that fails its probe, and tables that would be replaced.
 fn fix_project(world: &World) {
-    let replaced = world.aws.read(replaced_tables);
+    let tables = world.aws.read(view::tables);
     let mut state = world.state.borrow_mut();
-    state.shape.keep_tables(|system, part| replaced.contains(&format!("{system}-{}-{STAGE}", part.name())));
+    state.shape.keep_tables(|system, part| {
+        tables.get(&format!("{system}-{}-{STAGE}", part.name())).is_some_and(|key| key != "PK")
+    });
     // Metrics decide about a canary, and chance about metrics.
     state.shape.canary = false;
     let mut next = state.next_code;
@@ -100,25 +99,21 @@ fn fix_project(world: &World) {
     state.next_code = next;
 }
 
-/// The tables with the other key: as their stack's template says, which may have adopted a table with any key, or as they were created.
-fn replaced_tables(account: &Account) -> BTreeSet<String> {
-    let is_other = |properties: &Value| properties["KeySchema"][0]["AttributeName"] != "PK";
-    let created = account.bags.iter().filter(|((_, resource_type, _), _)| resource_type == TABLE);
-    let mut tables: BTreeMap<_, _> =
-        created.map(|((.., name), properties)| (name.clone(), is_other(properties))).collect();
-    for stack in view::stacks(account) {
-        let template = view::deployed(account, &stack.region, &stack.name).and_then(|(_, template)| template);
-        let owned = stack.resources.iter().filter(|(_, resource)| resource.resource_type == TABLE);
-        tables.extend(owned.filter_map(|(logical_id, resource)| {
-            let properties = &template?["Resources"][logical_id.as_str()]["Properties"];
-            Some((resource.physical_id.clone(), is_other(properties)))
-        }));
+/// Restores zips that a person has deleted and that stacks need to roll back. The artifact bucket keeps their versions.
+fn restore_artifacts(world: &World) {
+    let deleted = world.aws.read(|account| {
+        let Some(bucket) = view::bucket(account, artifact_bucket()) else { return Vec::new() };
+        let keys = view::parameters(account).into_iter().filter(|key| key.starts_with("artifacts/"));
+        let deleted = keys.filter(|key| bucket.current(key).is_none());
+        deleted.filter_map(|key| Some((bucket.versions(&key).last()?.id.clone(), key))).collect()
+    });
+    for (version, key) in deleted {
+        world.log.line(format_args!("-- restored by hand: {key}"));
+        let mut call = by_hand::s3("DELETE", artifact_bucket(), &key, b"");
+        call.query.push(("versionId".to_owned(), version));
+        by_hand::call(world, &call);
     }
-    tables.into_iter().filter_map(|(name, is_other)| is_other.then_some(name)).collect()
 }
-
-/// The type of tables.
-pub(crate) const TABLE: &str = "AWS::DynamoDB::Table";
 
 /// Deletes resources that no stack owns any more and that a new stack cannot adopt: those that stacks have retained, and those whose
 /// deletion in a rollback failed, which CloudFormation leaves.
@@ -144,7 +139,7 @@ pub(crate) fn orphaned(account: &Account) -> Vec<(String, String, String)> {
     let functions = functions.map(|name| (REGION.to_owned(), "AWS::Lambda::Function".to_owned(), name));
     let bags = account.bags.keys().cloned();
     let all = stateful.chain(functions).chain(bags).filter(|(_, resource_type, physical_id)| {
-        resource_type != TABLE && !owned.contains(&(resource_type.as_str(), physical_id.as_str()))
+        resource_type != view::TABLE && !owned.contains(&(resource_type.as_str(), physical_id.as_str()))
     });
     // Resources of foundation are for the whole account.
     all.filter(|(.., physical_id)| !physical_id.contains("foundation-")).collect()

@@ -214,6 +214,23 @@ pub fn deletable_data(account: &Account) -> Vec<(String, &str)> {
     tagged.filter_map(|(name, tags)| Some((name, tags.get("aws:cloudformation:stack-name")?.as_str()))).collect()
 }
 
+/// The type of tables.
+pub const TABLE: &str = "AWS::DynamoDB::Table";
+
+/// The first key of each table, as its stack says, and without a stack as DynamoDB says. A table that a new stack has adopted may differ from
+/// the stack's template (CloudFormation user guide, "Import AWS resources into a CloudFormation stack").
+#[must_use]
+pub fn tables(account: &Account) -> BTreeMap<String, String> {
+    let tables = account.bags.iter().filter(|((_, resource_type, _), _)| resource_type == TABLE);
+    let tables = tables.map(|((region, _, name), found)| {
+        let owner = account.cloudformation.owner(region, TABLE, name);
+        let of_stack = owner.and_then(|(stack, id)| Some(&stack.template()?["Resources"][id]["Properties"]));
+        let key = &of_stack.unwrap_or(found)["KeySchema"][0]["AttributeName"];
+        (name.clone(), key.as_str().unwrap_or_default().to_owned())
+    });
+    tables.collect()
+}
+
 /// The number of the open release of a system.
 #[must_use]
 pub fn open_release(account: &Account, system: &str) -> Option<u64> {
