@@ -1,14 +1,15 @@
 //! Waits for the end of an operation on a stack: one rule for deploys and repairs.
 //!
 //! Right after a call, CloudFormation may still report the earlier state. So a final state only counts after the stack was seen in
-//! progress, or with a new event of the same state, or if a stack that is being deleted is gone.
+//! progress, or with a new event of the same state, or if a stack that is being deleted is gone. A stack that the caller does not delete
+//! counts as gone only after no read has shown it for a while.
 
 use std::collections::BTreeSet;
 
 use ::plan::states;
 use tokio::time::Instant;
 
-use super::{DeployError, PATIENCE, error::aws, poller::Poller};
+use super::{DeployError, PATIENCE, VISIBLE_WITHIN, error::aws, poller::Poller};
 use crate::aws::{
     AwsError, Clients,
     cloudformation::{CloudFormation, Event, StackState},
@@ -20,7 +21,7 @@ const STACK: &str = "AWS::CloudFormation::Stack";
 pub(super) const EMPTY: &str = "REVIEW_IN_PROGRESS";
 
 /// An operation on a stack.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Operation {
     /// The IDs of earlier events.
     earlier: BTreeSet<String>,
@@ -28,19 +29,21 @@ pub(crate) struct Operation {
     is_deletion: bool,
     /// The ID of the stack that is deleted, if it is known: a later stack of the same name is none of the operation.
     deleted: Option<String>,
+    /// When reads began not to show the stack.
+    missing_since: Option<Instant>,
 }
 
 impl Operation {
     /// An operation that is in progress already, so that the reported state cannot be an earlier one.
     pub(crate) fn in_progress() -> Self {
-        Self { earlier: BTreeSet::new(), was_in_progress: true, is_deletion: false, deleted: None }
+        Self { was_in_progress: true, ..Self::default() }
     }
 
     /// An operation that the caller is about to start. The newest page of events has the earlier ones.
     pub(crate) async fn about_to_start(cloudformation: &CloudFormation, stack: &str) -> Result<Self, AwsError> {
         let events = cloudformation.events(stack, |_| true).await?;
         let earlier = events.into_iter().map(|event| event.id).collect();
-        Ok(Self { earlier, was_in_progress: false, is_deletion: false, deleted: None })
+        Ok(Self { earlier, ..Self::default() })
     }
 
     /// The same operation as a deletion of the stack.
@@ -60,7 +63,11 @@ impl Operation {
 
     /// Returns whether the operation has ended, by the stack's state and its latest events.
     fn has_ended(&mut self, state: Option<&StackState>, events: &[Event]) -> bool {
-        let Some(state) = state else { return self.was_in_progress || self.is_deletion };
+        let Some(state) = state else {
+            let since = self.missing_since.get_or_insert_with(Instant::now);
+            return self.is_deletion || self.was_in_progress && since.elapsed() > VISIBLE_WITHIN;
+        };
+        self.missing_since = None;
         if self.deleted.as_ref().is_some_and(|deleted| *deleted != state.id) {
             return true;
         }
@@ -127,9 +134,7 @@ mod tests {
             tags: BTreeMap::new(),
             is_protected: false,
         };
-        let mut deletion =
-            Operation { earlier: BTreeSet::new(), was_in_progress: false, is_deletion: false, deleted: None }
-                .deleting_id("first");
+        let mut deletion = Operation::default().deleting_id("first");
         assert!(!deletion.has_ended(Some(&state("first")), &[]));
         assert!(deletion.has_ended(Some(&state("second")), &[]));
         assert!(deletion.has_ended(None, &[]));

@@ -161,7 +161,7 @@ async fn a_refused_template_is_no_other_run() {
 }
 
 #[tokio::test]
-async fn a_change_set_that_reads_do_not_show_yet_is_waited_for() {
+async fn a_change_set_and_a_stack_that_reads_do_not_show_yet_are_waited_for() {
     let (looks, executed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let endpoint = cloudformation(move |called| match called {
         "DescribeChangeSet" if looks.fetch_add(1, Ordering::SeqCst) < 2 => {
@@ -171,14 +171,12 @@ async fn a_change_set_that_reads_do_not_show_yet_is_waited_for() {
             executed.fetch_add(1, Ordering::SeqCst);
             None
         }
-        // In progress, then created.
-        "DescribeStacks" => {
-            let status = match executed.fetch_add(1, Ordering::SeqCst) {
-                1 => "CREATE_IN_PROGRESS",
-                _ => "CREATE_COMPLETE",
-            };
-            Some(success("DescribeStacks", &stack(status)))
-        }
+        "DescribeStacks" => Some(match executed.fetch_add(1, Ordering::SeqCst) {
+            1 => success(called, &stack("CREATE_IN_PROGRESS")),
+            // A stale read is no deletion.
+            2 => refusal("ValidationError", "Stack with id notes-api-dev does not exist"),
+            _ => success(called, &stack("CREATE_COMPLETE")),
+        }),
         _ => None,
     })
     .await;
