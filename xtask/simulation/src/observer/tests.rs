@@ -218,7 +218,7 @@ fn a_change_long_after_the_last_look_at_a_lost_lock_is_found() {
         };
         plant(&world, &lock(9));
         plant(&world, &s3("GET", artifact_bucket(), "locks/alpha.json", b""));
-        let mut change = lambda("POST", "/versions", &json!({}));
+        let mut change = lambda("PUT", "/aliases/live", &json!({ "Description": "the same versions" }));
         change.headers.insert("amz-sdk-request".to_owned(), "attempt=1; max=5".to_owned());
         assert_eq!(plant(&world, &change), [], "it holds the lock");
         world.aws.change(|account| simulated_aws::handle(account, &lock(8)).expect("taken over"));
