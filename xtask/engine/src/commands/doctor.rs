@@ -90,7 +90,11 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> miette::Result<E
         let context = RepairContext { stage, clients, locks, options: &options, ui: &context.ui };
         fix(&systems, bucket.as_deref(), context, &session).await
     };
-    let result = session.locked(&systems, "doctor", session.bucket_of_locks().await?, work).await;
+    let bucket_of_locks = match &bucket {
+        Some(bucket) => Some(bucket.clone()),
+        None => session.bucket_of_locks().await?,
+    };
+    let result = session.locked(&systems, "doctor", bucket_of_locks, work).await;
     let exit = session.explain(result)?;
     // Only a person changes the rules of an environment.
     Ok(if unprotected.is_empty() { exit } else { Exit::Failure })
