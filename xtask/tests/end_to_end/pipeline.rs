@@ -454,7 +454,7 @@ fn allowing(operation: &str) -> &str {
         "lambda:Invoke" => "lambda:InvokeFunction",
         "s3:DeleteObjects" => "s3:DeleteObject",
         "s3:HeadObject" => "s3:GetObject",
-        "s3:ListObjectsV2" => "s3:ListBucket",
+        "s3:HeadBucket" | "s3:ListObjectsV2" => "s3:ListBucket",
         same => same,
     }
 }
