@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
         "process",
         "surroundings",
         "table",
+        "template_hash",
         "ui",
         "workspace",
     ],

@@ -53,6 +53,7 @@ pub mod store;
 mod summary;
 pub mod surroundings;
 pub mod table;
+mod template_hash;
 pub mod ui;
 pub mod workspace;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use miette::Diagnostic;
 use model::{foundation, parts::cdn, rendered::RenderedSystem};
 use plan::{
@@ -10,7 +11,7 @@ use plan::{
     artifacts::Artifacts,
     drift::drift,
     file::{Inputs, Selection, inputs},
-    needed::{MissingOutput, missing_outputs, needed_stacks},
+    needed::{MissingOutput, missing_outputs},
     observed::Observed,
     orphaned,
     preview::{self, Baseline, Preview},
@@ -18,7 +19,7 @@ use plan::{
 use thiserror::Error;
 
 use crate::{
-    deploy::{self, DeployError},
+    deploy::{self, observe::Observation},
     error::one_line,
     session::{Session, outputs},
     site::{self, SiteError},
@@ -32,6 +33,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) selection: &'a Selection,
     /// The systems of which only some stacks are selected, by name.
     pub(crate) partial: &'a BTreeSet<String>,
+    /// The manifests of the sites of each system's newest release, as far as they were read.
+    pub(crate) released: &'a BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// A selected stack needs an output that no deployed or selected stack has.
@@ -71,37 +74,23 @@ impl MissingStacks {
 ///
 /// # Errors
 ///
-/// When an output is missing, the stage has no artifact bucket, or a call fails.
-pub(crate) async fn refuse_missing(
+/// When an output is missing, or the stage has no artifact bucket.
+pub(crate) fn refuse_missing(
     selected: &[RenderedSystem],
     partial: &BTreeSet<String>,
+    observed: &Observed,
     session: &Session,
 ) -> miette::Result<()> {
     let partly: Vec<_> = selected.iter().filter(|system| partial.contains(&system.name)).cloned().collect();
     if partly.is_empty() {
         return Ok(());
     }
-    let mut needed = Vec::new();
-    for system in &partly {
-        let names = needed_stacks(system);
-        let whole = session.systems.iter().find(|whole| whole.name == system.name);
-        needed.extend(whole.map(|whole| only(whole, &names)));
-    }
     let is_foundation = partly.iter().all(|system| system.name == foundation::SYSTEM);
-    if !is_foundation && session.artifact_bucket().await?.is_none() {
-        return Err(DeployError::NoFoundation { stage: session.stage.name.clone() }.into());
+    if !is_foundation {
+        session.require_bucket(observed)?;
     }
-    let observed = session.observe_only(&needed).await?;
-    let missing = missing_outputs(&session.stage.name, &partly, &observed);
+    let missing = missing_outputs(&session.stage.name, &partly, observed);
     MissingStacks::of(&session.stage.name, &missing).map_or(Ok(()), |missing| Err(missing.into()))
-}
-
-/// Returns the system with these stacks alone, and without their functions, which need not be read.
-fn only(system: &RenderedSystem, names: &[&str]) -> RenderedSystem {
-    let mut system = system.clone();
-    system.stacks.retain(|stack| names.contains(&stack.stack.as_str()));
-    system.stacks.iter_mut().for_each(|stack| stack.functions.clear());
-    system
 }
 
 /// Returns the preview of a plan against the deployed stacks.
@@ -117,23 +106,25 @@ pub(crate) fn preview(systems: &[RenderedSystem], plan: &Plan, observed: &Observ
 pub(crate) async fn complete(
     preview: &mut Preview,
     systems: &[RenderedSystem],
-    observed: &Observed,
+    observation: &Observation,
     scope: Scope<'_>,
     session: &Session,
 ) {
     if !scope.selection.names_stacks() {
-        add_orphans(preview, scope.selection.system.as_deref(), session).await;
+        add_orphans(preview, scope.selection.system.as_deref(), observation, session).await;
     }
-    let released: Vec<_> = systems.iter().filter(|system| !scope.partial.contains(&system.name)).collect();
-    add_sites(preview, &released, observed, session).await;
+    let complete: Vec<_> = systems.iter().filter(|system| !scope.partial.contains(&system.name)).collect();
+    add_sites(preview, &complete, &observation.observed, scope.released, session).await;
 }
 
 /// Adds the stage's stacks that no system defines. They are only for information: where they cannot be listed, that is a warning.
-async fn add_orphans(preview: &mut Preview, system: Option<&str>, session: &Session) {
+async fn add_orphans(preview: &mut Preview, system: Option<&str>, observation: &Observation, session: &Session) {
     // A stage's stacks are in its own region, and in the region of CloudFront's certificates.
     let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
-    match deploy::observe::listed(&regions, &session.clients).await {
-        Ok(listed) => {
+    let unlisted = regions.into_iter().filter(|region| !observation.listed.contains_key(*region)).collect();
+    match deploy::observe::listed(&unlisted, &session.clients).await {
+        Ok(mut listed) => {
+            listed.extend(observation.listed.values().flatten().cloned());
             let orphaned = orphaned::orphaned_stacks(&session.stage, &session.systems, system, &listed);
             preview::add_orphaned_stacks(preview, &orphaned);
         }
@@ -144,11 +135,23 @@ async fn add_orphans(preview: &mut Preview, system: Option<&str>, session: &Sess
 }
 
 /// Adds the files of sites that differ, as far as they are known before the deploy.
-async fn add_sites(preview: &mut Preview, systems: &[&RenderedSystem], observed: &Observed, session: &Session) {
+async fn add_sites(
+    preview: &mut Preview,
+    systems: &[&RenderedSystem],
+    observed: &Observed,
+    released: &BTreeMap<String, BTreeMap<String, String>>,
+    session: &Session,
+) {
     let outputs = outputs(observed);
     let bucket = session.bucket(observed).unwrap_or_default();
-    for system in systems {
-        match session.pages(system, &outputs, &bucket).changed_files(&session.context.workspace).await {
+    let none = BTreeMap::new();
+    let of_systems = systems.iter().filter(|system| !system.sites.is_empty()).map(async |system| {
+        let pages = session.pages(system, &outputs, &bucket);
+        let released = released.get(&system.name).unwrap_or(&none);
+        (system, pages.changed_files(&session.context.workspace, released).await)
+    });
+    for (system, changed) in join_all(of_systems).await {
+        match changed {
             Ok(differing) => preview.sites.extend(differing),
             Err(error) => {
                 let error = one_line(&error);

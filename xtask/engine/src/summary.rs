@@ -210,7 +210,7 @@ fn write_stacks(job: &[JobRecord], out: &mut String) -> Result {
 fn write_functions(job: &[JobRecord], out: &mut String) -> Result {
     let rolled_back = rolled_back(job);
     let rows = deployments(job).flat_map(|report| &report.functions).map(|function| {
-        let Released { function_name, version, before } = function;
+        let Released { function_name, version, before, .. } = function;
         let is_back = before.is_some() && is_of(function_name, &rolled_back);
         let version = if is_back { format!("rolled back from {version}") } else { version.clone() };
         vec![function_name.clone(), version, before.clone().unwrap_or_else(|| "the same".to_owned())]

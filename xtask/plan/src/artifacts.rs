@@ -44,11 +44,23 @@ pub struct Artifacts {
     pub layers: BTreeMap<(String, String), Artifact>,
 }
 
+/// Returns the beginning of the keys of a system's artifacts; see [`Artifact::prefix`].
+#[must_use]
+pub fn prefix(system: &str) -> String {
+    format!("artifacts/{system}-")
+}
+
 impl Artifact {
     /// The key in the artifact bucket.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("artifacts/{}-{}-{}.zip", self.system, self.name, self.sha256)
+        format!("{}{}-{}.zip", self.prefix(), self.name, self.sha256)
+    }
+
+    /// The beginning of the keys of the system's artifacts. Systems whose names begin with this one's and a hyphen share it.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        prefix(&self.system)
     }
 
     /// The hash that Lambda reports as `CodeSha256`: the zip's SHA-256 in base64.

@@ -122,6 +122,7 @@ mod tests {
             template: Some(template),
             parameters: BTreeMap::from([("Level".to_owned(), "info".to_owned())]),
             outputs: BTreeMap::new(),
+            is_protected: false,
         };
         Observed {
             stacks: BTreeMap::from([("s".to_owned(), stack)]),

@@ -28,12 +28,15 @@ pub struct ObservedStack {
     /// CloudFormation's reason for the status.
     #[serde(skip)]
     pub reason: Option<String>,
-    /// The template; `None` for a template of another tool.
+    /// The template; `None` for a template of another tool, or where it was not read.
     pub template: Option<Value>,
     /// The values of its parameters.
     pub parameters: BTreeMap<String, String>,
     /// The values of its outputs.
     pub outputs: BTreeMap<String, String>,
+    /// Whether CloudFormation refuses to delete it.
+    #[serde(skip)]
+    pub is_protected: bool,
 }
 
 /// A stack in the list of an account's stacks.
@@ -72,7 +75,7 @@ pub struct ObservedFunction {
     pub live_code_sha256: Option<String>,
     /// Does `live` point to a version with other code or settings than `$LATEST`?
     pub is_unreleased: bool,
-    /// The routing weights of `live`: other versions and their shares of the traffic, 0 to 1.
+    /// The routing weights of `live`: other versions and their shares of the traffic, 0 to 1; none where they were not read.
     pub weights: BTreeMap<String, f64>,
     /// The settings of `$LATEST`; `None` if they were not read.
     pub settings: Option<ObservedSettings>,

@@ -17,7 +17,13 @@ use engine::{
     ui::Ui,
 };
 use model::{foundation, stage::Stage};
-use plan::{Action, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
+use plan::{
+    Action, Plan, PlannedStack,
+    allow::Allowances,
+    artifacts::Artifacts,
+    observed::{Observed, ObservedStack},
+    preview::Preview,
+};
 use serde_json::json;
 
 use crate::{
@@ -94,7 +100,16 @@ pub(crate) async fn apply_stacks(
         interruption: &interruption,
         ui: &ui,
     };
-    apply(context, &plan, &Artifacts::default(), known, guard).await
+    apply(context, &plan, &Artifacts::default(), &changing(known), guard).await
+}
+
+/// Stacks that may have changed since they were observed with these outputs.
+pub(crate) fn changing(outputs: Outputs) -> Observed {
+    let changing = |(name, outputs)| {
+        let status = "UPDATE_IN_PROGRESS".to_owned();
+        (name, ObservedStack { status, outputs, ..ObservedStack::default() })
+    };
+    Observed { stacks: outputs.into_iter().map(changing).collect(), ..Observed::default() }
 }
 
 /// Deploys so many at once; how often that was throttled, and what was done.

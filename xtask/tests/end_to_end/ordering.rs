@@ -13,7 +13,7 @@ use model::{foundation, stage::Stage};
 use plan::{Action, Parameter, Plan, PlannedStack, allow::Allowances, artifacts::Artifacts, preview::Preview};
 use serde_json::{Value, json};
 
-use crate::cloud::Cloud;
+use crate::{cloud::Cloud, limits::changing};
 
 const GIVER: &str = "pair-giver-local";
 const TAKER: &str = "pair-taker-local";
@@ -69,7 +69,7 @@ async fn deploy(plan: &Plan, known: Outputs, clients: &Clients, protects: bool) 
         interruption: &interruption,
         ui: &ui,
     };
-    apply(context, plan, &Artifacts::default(), known, guard).await.expect("deployed")
+    apply(context, plan, &Artifacts::default(), &changing(known), guard).await.expect("deployed")
 }
 
 #[tokio::main]

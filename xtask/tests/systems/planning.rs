@@ -67,6 +67,7 @@ fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> O
                 template: Some(stack.template.clone()),
                 parameters: BTreeMap::new(),
                 outputs,
+                is_protected: false,
             },
         );
     }

@@ -51,7 +51,7 @@ impl application::Verb for Verb {
         Box::pin(async {
             let args = DemoArgs::from_arg_matches(arguments).into_diagnostic()?;
             let session = Session::open(context.stage("local")?, context).await?;
-            let observed = observe::observe(&session.systems, &session.clients).await?;
+            let observed = observe::observe(&session.systems, observe::Extent::Stacks, &session.clients).await?;
             show(args.photo, &session, &session::outputs(&observed), context).await?;
             Ok(Exit::Success)
         })

@@ -11,12 +11,17 @@ use aws_sdk_cloudformation::{
     types::{Stack, StackEvent, TemplateStage},
 };
 pub(crate) use change_sets::{BODY_LIMIT, ChangeSet, ChangeSetRequest, ChangeSetState, ParameterValue, Template};
+use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use super::{
     AwsError, Clients, Resource,
-    error::{failed, if_found},
+    error::{failed, if_allowed, if_found},
 };
+use crate::template_hash;
+
+/// The number of stacks from which one list of all stacks is cheaper than a description of each.
+const MANY: usize = 3;
 
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +34,10 @@ pub struct StackState {
     pub reason: Option<String>,
     /// Its parameters' values.
     pub parameters: BTreeMap<String, String>,
-    /// Its outputs.
+    /// Its outputs, without the hash of its template.
     pub outputs: BTreeMap<String, String>,
+    /// The hash of its template, if it has one; see [`template_hash`].
+    pub template_hash: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Whether CloudFormation refuses to delete it.
@@ -82,12 +89,26 @@ impl CloudFormation {
         Ok(named.filter(|(_, state)| state.status != "DELETE_COMPLETE").collect())
     }
 
-    /// Reads the template that the stack was last deployed with; `None` if there is none, or if it is not JSON, which the engine always
-    /// sends.
+    /// Describes stacks by name: few one by one, many by listing all, if the caller may.
+    pub(crate) async fn describe_each(&self, stacks: &[&str]) -> Result<BTreeMap<String, StackState>, AwsError> {
+        if stacks.len() >= MANY
+            && let Some(all) = if_allowed(self.describe_all().await)?
+        {
+            return Ok(all);
+        }
+        let one_by_one = stacks.iter().map(async |name| Ok(((*name).to_owned(), self.describe(name).await?)));
+        let found = try_join_all(one_by_one).await?;
+        Ok(found.into_iter().filter_map(|(name, state)| Some((name, state?))).collect())
+    }
+
+    /// Reads the template that the stack was last deployed with, without its hash; `None` if there is none, or if it is not JSON, which
+    /// the engine always sends.
     pub(crate) async fn template(&self, stack: &str) -> Result<Option<Value>, AwsError> {
         let request = self.client.get_template().stack_name(stack).template_stage(TemplateStage::Original);
         let output = request.send().await.map_err(failed("cloudformation:GetTemplate", Resource::stack(stack)));
-        Ok(if_found(output)?.and_then(|output| serde_json::from_str(output.template_body()?).ok()))
+        Ok(if_found(output)?
+            .and_then(|output| serde_json::from_str(output.template_body()?).ok())
+            .map(template_hash::without_hash))
     }
 
     /// Lists a stack's events, newest first, page by page until a page has one that is `enough`.
@@ -125,12 +146,15 @@ fn state(stack: &Stack) -> StackState {
     let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value.unwrap_or_default().to_owned()));
     let parameters = stack.parameters().iter();
     let outputs = stack.outputs().iter();
+    let mut outputs = outputs.filter_map(|found| pair(found.output_key(), found.output_value())).collect();
+    let template_hash = template_hash::take(&mut outputs);
     StackState {
         id: stack.stack_id().unwrap_or_default().to_owned(),
         status: stack.stack_status().map_or_else(String::new, |status| status.as_str().to_owned()),
         reason: stack.stack_status_reason().map(str::to_owned),
         parameters: parameters.filter_map(|found| pair(found.parameter_key(), found.parameter_value())).collect(),
-        outputs: outputs.filter_map(|found| pair(found.output_key(), found.output_value())).collect(),
+        outputs,
+        template_hash,
         tags: stack.tags().iter().filter_map(|tag| pair(tag.key(), tag.value())).collect(),
         is_protected: stack.enable_termination_protection().unwrap_or_default(),
     }

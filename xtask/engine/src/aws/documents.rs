@@ -1,6 +1,7 @@
 //! Small documents in a bucket, written with S3's conditional writes.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -112,6 +113,12 @@ impl Documents {
     /// Replaces a document; `None` if its tag is no longer `tag`.
     pub(crate) async fn replace(&self, key: &str, text: &str, tag: &Tag) -> Result<Option<Tag>, AwsError> {
         self.put(key, text, Condition::HasTag(tag)).await
+    }
+
+    /// Returns the states of the documents with a prefix; `None` if there is no such bucket.
+    pub(crate) async fn tags(&self, prefix: &str) -> Result<Option<BTreeMap<String, Tag>>, AwsError> {
+        let found = self.s3.keys_with_tags(&self.bucket, prefix).await?;
+        Ok(found.map(|found| found.into_iter().map(|(key, tag)| (key, Tag(tag))).collect()))
     }
 
     /// Lists the keys with a prefix, sorted.

@@ -177,6 +177,15 @@ pub(super) fn if_found<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsE
     }
 }
 
+/// Returns `None` if the caller may not make the call.
+pub(crate) fn if_allowed<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == ErrorKind::AccessDenied => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Accepts that the thing to delete does not exist.
 pub(super) fn gone_is_fine<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
     if_found(result).map(drop)

@@ -5,19 +5,26 @@ mod conflicts;
 mod recording;
 mod version;
 
+use std::collections::BTreeMap;
+
 pub(crate) use alias::{Alias, Routing, TrafficSplit, is_outdated};
 use aws_sdk_lambda::{Client, Config, primitives::Blob, types::FunctionConfiguration};
 pub(crate) use recording::{RECORDED_VERSION, RECORDING};
 #[cfg(test)]
 pub(crate) use version::Settings;
+use version::described;
 pub(crate) use version::{Readiness, Version};
-use version::{readiness, settings};
+
+use futures_util::future::try_join_all;
 
 use super::{
     AwsError, Clients, Resource,
-    error::{failed, gone_is_fine, if_found},
+    error::{failed, gone_is_fine, if_allowed, if_found},
     patient,
 };
+
+/// The number of functions from which one list of all functions is cheaper than a read of each.
+const MANY: usize = 3;
 
 /// The response to an invocation.
 #[derive(Debug, Clone)]
@@ -32,6 +39,38 @@ pub(crate) struct Invocation {
 #[derive(Debug)]
 pub(crate) struct Lambda {
     client: Client,
+}
+
+/// Describes the version in a response that repeats the fields of a `FunctionConfiguration`.
+macro_rules! described_by {
+    ($output:expr) => {
+        described(
+            &FunctionConfiguration::builder()
+                .set_runtime($output.runtime().cloned())
+                .set_handler($output.handler().map(str::to_owned))
+                .set_role($output.role().map(str::to_owned))
+                .set_memory_size($output.memory_size())
+                .set_timeout($output.timeout())
+                .set_architectures(Some($output.architectures().to_vec()))
+                .set_layers(Some($output.layers().to_vec()))
+                .set_tracing_config($output.tracing_config().cloned())
+                .set_environment($output.environment().cloned())
+                .set_version($output.version().map(str::to_owned))
+                .set_code_sha256($output.code_sha256().map(str::to_owned))
+                .set_ephemeral_storage($output.ephemeral_storage().cloned())
+                .set_vpc_config($output.vpc_config().cloned())
+                .set_dead_letter_config($output.dead_letter_config().cloned())
+                .set_file_system_configs(Some($output.file_system_configs().to_vec()))
+                .set_kms_key_arn($output.kms_key_arn().map(str::to_owned))
+                .set_logging_config($output.logging_config().cloned())
+                .set_snap_start($output.snap_start().cloned())
+                .set_state($output.state().cloned())
+                .set_state_reason($output.state_reason().map(str::to_owned))
+                .set_last_update_status($output.last_update_status().cloned())
+                .set_last_update_status_reason($output.last_update_status_reason().map(str::to_owned))
+                .build(),
+        )
+    };
 }
 
 impl Clients {
@@ -85,37 +124,36 @@ impl Lambda {
             .send()
             .await
             .map_err(failed("lambda:GetFunctionConfiguration", Resource::version(function, version)));
-        Ok(if_found(output)?.map(|output| Version {
-            version: output.version().unwrap_or_default().to_owned(),
-            code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
-            readiness: readiness(
-                output.state(),
-                output.state_reason(),
-                output.last_update_status(),
-                output.last_update_status_reason(),
-            ),
-            settings: settings(
-                &FunctionConfiguration::builder()
-                    .set_runtime(output.runtime().cloned())
-                    .set_handler(output.handler().map(str::to_owned))
-                    .set_role(output.role().map(str::to_owned))
-                    .set_memory_size(output.memory_size())
-                    .set_timeout(output.timeout())
-                    .set_architectures(Some(output.architectures().to_vec()))
-                    .set_layers(Some(output.layers().to_vec()))
-                    .set_tracing_config(output.tracing_config().cloned())
-                    .set_environment(output.environment().cloned())
-                    .set_version(output.version().map(str::to_owned))
-                    .set_ephemeral_storage(output.ephemeral_storage().cloned())
-                    .set_vpc_config(output.vpc_config().cloned())
-                    .set_dead_letter_config(output.dead_letter_config().cloned())
-                    .set_file_system_configs(Some(output.file_system_configs().to_vec()))
-                    .set_kms_key_arn(output.kms_key_arn().map(str::to_owned))
-                    .set_logging_config(output.logging_config().cloned())
-                    .set_snap_start(output.snap_start().cloned())
-                    .build(),
-            ),
-        }))
+        Ok(if_found(output)?.map(|output| described_by!(output)))
+    }
+
+    /// Reads the version that an alias points to; `None` if there is no such function or alias.
+    ///
+    /// `GetFunction` has a rate of its own, which is above that of all other reads together (Lambda developer guide, "Lambda quotas").
+    pub(crate) async fn version_of_alias(&self, function: &str, alias: &str) -> Result<Option<Version>, AwsError> {
+        let request = self.client.get_function().function_name(function).qualifier(alias);
+        let output = request.send().await.map_err(failed("lambda:GetFunction", Resource::version(function, alias)));
+        Ok(if_found(output)?.and_then(|output| output.configuration().map(described)))
+    }
+
+    /// Reads `$LATEST` of functions: of few one by one, of many by listing all functions, if the caller may. The list does not say whether
+    /// a function is ready (Lambda API reference, `ListFunctions`): [`Readiness::Ready`] means nothing here.
+    pub(crate) async fn latest_of(&self, functions: &[&str]) -> Result<BTreeMap<String, Version>, AwsError> {
+        if functions.len() >= MANY
+            && let Some(all) = if_allowed(self.all().await)?
+        {
+            return Ok(all.into_iter().filter(|(name, _)| functions.contains(&name.as_str())).collect());
+        }
+        let one_by_one =
+            functions.iter().map(async |name| Ok(((*name).to_owned(), self.version(name, "$LATEST").await?)));
+        let found = try_join_all(one_by_one).await?;
+        Ok(found.into_iter().filter_map(|(name, latest)| Some((name, latest?))).collect())
+    }
+
+    async fn all(&self) -> Result<Vec<(String, Version)>, AwsError> {
+        let all = self.client.list_functions().into_paginator().items().send().try_collect().await;
+        let all = all.map_err(failed("lambda:ListFunctions", Resource::all("functions")))?;
+        Ok(all.iter().map(|found| (found.function_name().unwrap_or_default().to_owned(), described(found))).collect())
     }
 
     /// Lists the versions of a function without `$LATEST`, oldest first; none if there is no such function.
@@ -125,12 +163,8 @@ impl Lambda {
         let versions =
             if_found(versions.map_err(failed("lambda:ListVersionsByFunction", Resource::function(function))))?;
         let numbered = versions.iter().flatten().filter(|version| version.version() != Some("$LATEST"));
-        let numbered = numbered.map(|found| Version {
-            version: found.version().unwrap_or_default().to_owned(),
-            code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
-            readiness: Readiness::Ready,
-            settings: settings(found),
-        });
+        // The list does not say whether a version is ready.
+        let numbered = numbered.map(|found| Version { readiness: Readiness::Ready, ..described(found) });
         Ok(numbered.collect())
     }
 
@@ -143,7 +177,7 @@ impl Lambda {
         self.when_settled(function, update).await.map(drop)
     }
 
-    /// Publishes `$LATEST` if its code is `code_sha256`; returns the version's number.
+    /// Publishes `$LATEST` if its code is `code_sha256`; returns the version, which may not be ready yet.
     ///
     /// # Errors
     ///
@@ -153,14 +187,14 @@ impl Lambda {
         function: &str,
         code_sha256: &str,
         description: &str,
-    ) -> Result<String, AwsError> {
+    ) -> Result<Version, AwsError> {
         let request =
             self.client.publish_version().function_name(function).code_sha256(code_sha256).description(description);
         let publish = async || {
             request.clone().send().await.map_err(failed("lambda:PublishVersion", Resource::function(function)))
         };
         let published = self.when_settled(function, publish).await?;
-        Ok(published.version().unwrap_or_default().to_owned())
+        Ok(described_by!(published))
     }
 
     /// Invokes one version and waits for its response.

@@ -37,7 +37,7 @@ impl Limit {
 struct Row {
     /// The name in signatures.
     service: &'static str,
-    /// Operations, or `METHOD end-of-path` if the protocol does not name them; empty for all others.
+    /// Operations, or `METHOD end-of-path` if the protocol does not name them, where `*` is one last segment; empty for all others.
     operations: &'static [&'static str],
     limit: Limit,
 }
@@ -54,6 +54,8 @@ const TABLE: &[Row] = &[
     row("cloudfront", &[], Limit::each("cloudfront", 4.0, 1)),
     // Bounded by the functions' concurrency alone.
     row("lambda", &["POST /invocations"], Limit::of("lambda:Invoke", 500.0, 500)),
+    // 100 a second.
+    row("lambda", &["GET /functions/*"], Limit::of("lambda:GetFunction", 80.0, 20)),
     // 15 a second for all other calls together.
     row("lambda", &[], Limit::of("lambda", 12.0, 3)),
     // 1 every 5 seconds.
@@ -95,8 +97,15 @@ pub(crate) fn limit(service: &str, operation: &str) -> Limit {
 /// Compares operations: `POST /invocations` matches `POST /2015-03-31/functions/upload/invocations`.
 fn matches_operation(known: &str, operation: &str) -> bool {
     match (known.split_once(' '), operation.split_once(' ')) {
-        (Some((method, end)), Some((called, path))) => method == called && path.ends_with(end),
+        (Some((method, end)), Some((called, path))) => method == called && ends_with(path, end),
         _ => known == operation,
+    }
+}
+
+fn ends_with(path: &str, end: &str) -> bool {
+    match (end.strip_suffix("/*"), path.rsplit_once('/')) {
+        (Some(end), Some((folder, last))) => folder.ends_with(end) && !last.is_empty(),
+        _ => path.ends_with(end),
     }
 }
 
@@ -113,6 +122,7 @@ mod tests {
             ("cloudfront", "POST /2020-05-31/distribution/ABC/invalidation", 5.0),
             ("lambda", "PUT /2015-03-31/functions/upload/code", 15.0),
             ("lambda", "GET /2015-03-31/functions/upload/configuration", 15.0),
+            ("lambda", "GET /2015-03-31/functions/upload", 100.0),
             ("apigateway", "GET /restapis/abc/stages/dev", 10.0),
             ("monitoring", "DescribeAlarms", 9.0),
             ("monitoring", "GetMetricData", 50.0),
@@ -132,6 +142,10 @@ mod tests {
     fn invocations_do_not_wait_for_the_control_plane() {
         assert_eq!(limit("lambda", "POST /2015-03-31/functions/upload/invocations").name, "lambda:Invoke");
         assert_eq!(limit("lambda", "POST /2015-03-31/functions/upload/versions").name, "lambda");
+        assert_eq!(limit("lambda", "GET /2015-03-31/functions/upload").name, "lambda:GetFunction");
+        for other in ["GET /2015-03-31/functions/", "GET /2015-03-31/functions/upload/aliases"] {
+            assert_eq!(limit("lambda", other).name, "lambda", "{other}");
+        }
         assert_eq!(limit("newservice", "Whatever").name, "others");
     }
 

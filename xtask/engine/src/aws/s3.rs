@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 use aws_sdk_s3::{
     Client, Config,
+    operation::list_objects_v2::ListObjectsV2Output,
     primitives::ByteStream,
     types::{Delete, Object, ObjectIdentifier},
 };
@@ -139,6 +140,22 @@ impl S3 {
     /// Lists the keys with a prefix.
     pub(crate) async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
         Ok(self.keys_with_times(bucket, prefix).await?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Lists the keys with a prefix, each with its object's `ETag`; `None` if there is no such bucket.
+    pub(crate) async fn keys_with_tags(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Option<Vec<(String, String)>>, AwsError> {
+        let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix);
+        let pages = request.into_paginator().send().try_collect().await;
+        let pages = if_found(pages.map_err(failed("s3:ListObjectsV2", Resource::object(bucket, prefix))))?;
+        let objects = |pages: Vec<ListObjectsV2Output>| {
+            let objects = pages.into_iter().flat_map(|page| page.contents.unwrap_or_default());
+            objects.filter_map(|object| Some((object.key?, object.e_tag?))).collect()
+        };
+        Ok(pages.map(objects))
     }
 
     /// Lists the keys with a prefix, and when each object was written.

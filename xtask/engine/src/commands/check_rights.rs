@@ -22,7 +22,7 @@ use super::print_json;
 use crate::{
     aws::{documents::Documents, lambda::Invocation},
     context::Context,
-    deploy::Outputs,
+    deploy::{Outputs, observe::Extent},
     error::{Exit, one_line},
     live::{self, Endpoints},
     lock::HeldLocks,
@@ -137,7 +137,7 @@ struct Exercised {
 /// Records the calls of the systems' functions while the systems are exercised, and judges them. The functions are put back even if the
 /// exercise fails or the user interrupts it.
 async fn recorded(systems: &[RenderedSystem], roles: &[Role], session: &Session) -> miette::Result<Exercised> {
-    let observed = session.observe().await?;
+    let observed = session.observe(Extent::Stacks).await?;
     let (outputs, bucket) = (session::outputs(&observed), session.bucket(&observed));
     let recorder = Recorder::new(Place::of(&session.stage), &session.clients)?;
     let interruption = &session.context.interruption;

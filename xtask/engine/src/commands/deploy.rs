@@ -1,4 +1,4 @@
-//! `deploy`: select → prepare → apply → release → report. Each step takes the previous step's result.
+//! `deploy`: select → prepare → lock → apply → release → report. Each step takes the previous step's result.
 
 mod apply;
 mod prepare;
@@ -7,10 +7,14 @@ mod release;
 mod report;
 mod routes;
 mod select;
+mod snapshot;
+mod work;
 
 use camino::Utf8PathBuf;
 use clap::Args;
 use model::foundation;
+use prepare::Target;
+use snapshot::Snapshot;
 
 use super::{AllowanceArgs, SelectionArgs};
 use crate::{
@@ -94,30 +98,33 @@ impl DeployArgs {
 /// When any step fails. Completed steps stay, and the same command resumes after them.
 pub(crate) async fn run(args: DeployArgs, context: &Context, draft: &Draft<DeployReport>) -> miette::Result<Exit> {
     let selection = select::select(args, context)?;
-    let target = prepare::open(selection, context).await?;
-    let result = if target.args.dry_run {
-        dry_run(&target, draft).await
-    } else {
-        let bucket = apply::lock_bucket(&target, draft).await?;
-        let work = async |locks: &HeldLocks<Documents>| deploy(&target, locks, draft).await;
-        target.session.locked(&target.systems, "deploy", bucket, work).await
-    };
+    let (target, snapshot) = prepare::open(selection, context).await?;
+    let result = deploy(&target, snapshot, draft).await;
     target.session.explain(result)
 }
 
-async fn dry_run(target: &prepare::Target, draft: &Draft<DeployReport>) -> miette::Result<Exit> {
-    let prepared = prepare::prepare(target, draft).await?;
-    report::print_plan(target, &prepared)?;
-    Ok(Exit::Success)
-}
-
-async fn deploy(
-    target: &prepare::Target,
-    locks: &HeldLocks<Documents>,
-    draft: &Draft<DeployReport>,
-) -> miette::Result<Exit> {
-    let prepared = prepare::prepare(target, draft).await?;
-    let applied = apply::apply(target, prepared, locks, draft).await?;
-    let released = release::release(target, applied, locks, draft).await?;
-    report::report(target, released, locks, draft).await
+/// Plans first. A lock is only taken for systems with work, and what was read is only read again if another run has held one of these locks
+/// since.
+async fn deploy(target: &Target, mut snapshot: Snapshot, draft: &Draft<DeployReport>) -> miette::Result<Exit> {
+    if !target.args.dry_run && apply::deploy_missing_foundation(target, &snapshot, draft).await? {
+        snapshot = target.snapshot().await?;
+    }
+    let bucket = snapshot.bucket.clone();
+    let prepared = prepare::prepare(target, &target.systems, snapshot, draft).await?;
+    if target.args.dry_run {
+        report::print_plan(target, &prepared)?;
+        return Ok(Exit::Success);
+    }
+    apply::accept(target, &prepared)?;
+    let systems = work::systems(target, &prepared)?;
+    if systems.is_empty() {
+        return report::report_unchanged(target, &prepared, draft).await;
+    }
+    let work = async |locks: &HeldLocks<Documents>| {
+        let prepared = prepare::again(target, &systems, prepared, locks, draft).await?;
+        let applied = apply::apply(target, &systems, prepared, locks, draft).await?;
+        let released = release::release(target, applied, locks, draft).await?;
+        report::report(target, released, locks, draft).await
+    };
+    target.session.locked(&systems, "deploy", bucket, work).await
 }

@@ -8,7 +8,10 @@ use thiserror::Error;
 use crate::{
     aws::documents::Documents,
     context::Context,
-    deploy::destroy::{self, Destroyed, StatefulResource, Survey},
+    deploy::{
+        destroy::{self, Destroyed, StatefulResource, Survey},
+        observe::Extent,
+    },
     error::Exit,
     lock::HeldLocks,
     render,
@@ -89,7 +92,7 @@ async fn refuse_needed_foundation(selected: &[RenderedSystem], session: &Session
     if selects_all || !selected.iter().any(|system| system.name == foundation::SYSTEM) {
         return Ok(());
     }
-    let observed = session.observe().await?;
+    let observed = session.observe(Extent::Stacks).await?;
     let others = render::stacks_of(&session.systems).filter(|stack| stack.system != foundation::SYSTEM);
     let deployed = others.filter(|stack| observed.stacks.contains_key(&stack.name));
     let stacks: Vec<_> = deployed.map(|stack| stack.name.as_str()).collect();

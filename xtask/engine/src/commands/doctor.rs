@@ -13,7 +13,7 @@ use super::print_json;
 use crate::{
     aws::{documents::Documents, lambda::Readiness},
     context::Context,
-    deploy::DeployError,
+    deploy::{DeployError, observe::Extent},
     doctor::{
         Ailment, AilmentKind, FunctionState, OtherRoutes, Place, RepairContext, RepairOptions, Signs, diagnose,
         networks, protection, repair, sms,
@@ -137,7 +137,7 @@ fn place<'a>(kind: &AilmentKind, systems: &'a [RenderedSystem]) -> Place<'a> {
 }
 
 async fn examine(systems: &[RenderedSystem], bucket: Option<&str>, session: &Session) -> miette::Result<Vec<Ailment>> {
-    let observed = session.observe_only(systems).await?;
+    let observed = session.observe_only(systems, Extent::Everything).await?;
     let region = |stack: &RenderedStack| stack.region.clone().unwrap_or_else(|| session.stage.region.clone());
     let regions = render::stacks_of(systems).map(|stack| (stack.name.clone(), region(stack)));
     let mut signs = Signs { regions: regions.collect(), ..Signs::default() };

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     context::Context,
+    deploy::observe::Extent,
     error::Exit,
     live::sign_in::{self, SignedIn},
     local,
@@ -169,7 +170,7 @@ async fn sign_in(system: Option<&str>, user: Option<&str>, context: &Context) ->
             return Err(LocalCommandError::SeveralSystems(names.collect()).into());
         }
     };
-    let observed = session.observe().await?;
+    let observed = session.observe(Extent::Stacks).await?;
     Ok(sign_in::sign_in(chosen, user, &session, &session::outputs(&observed)).await?)
 }
 

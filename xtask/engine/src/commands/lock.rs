@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::{
     context::Context,
+    deploy::observe::Extent,
     error::Exit,
     lock::{self, FoundLock, LockState},
     session::Session,
@@ -43,7 +44,7 @@ pub(crate) async fn run(args: LockArgs, context: &Context) -> miette::Result<Exi
     let (LockCommand::Show(selection) | LockCommand::Break(selection)) = &args.command;
     let session = Session::open(context.stage(&selection.stage)?, context).await?;
     let systems = session.select(selection.system.as_deref())?;
-    let bucket = session.require_bucket(&session.observe().await?)?;
+    let bucket = session.require_bucket(&session.observe(Extent::Stacks).await?)?;
     let store = session.clients.documents(bucket);
     for system in &systems {
         let state = match &args.command {

@@ -9,7 +9,9 @@ use thiserror::Error;
 use crate::{
     aws::documents::Documents,
     context::Context,
+    deploy::{Outputs, artifact_bucket, observe::Extent},
     error::Exit,
+    ledger::{Entry, Ledger, LedgerError},
     lock::HeldLocks,
     prune::{
         self, Marks, References, Scope, Sweep, Swept,
@@ -45,7 +47,7 @@ pub(crate) struct PruneArgs {
 }
 
 /// How many releases a deploy keeps.
-const KEEP: usize = 5;
+pub(super) const KEEP: usize = 5;
 
 /// What is kept and what is deleted.
 struct Marked {
@@ -83,20 +85,23 @@ pub(crate) async fn run(args: PruneArgs, context: &Context, draft: &Draft<PruneR
     session.locked(&selected, "prune", session.bucket_of_locks().await?, work).await
 }
 
-/// Prunes after a deploy, and prints how much. Items that cannot be deleted are warnings.
+/// Prunes what a deploy has changed of systems, and prints how much. Items that cannot be deleted are warnings. `parameters` are those of the
+/// stacks before the deploy.
 ///
 /// # Errors
 ///
 /// When a call fails, or a lock is lost.
 pub(super) async fn after_deploy(
-    systems: &[RenderedSystem],
+    changed: &[RenderedSystem],
     artifacts: &Artifacts,
+    (outputs, parameters): (&Outputs, &Outputs),
     locks: &HeldLocks<Documents>,
     session: &Session,
 ) -> miette::Result<()> {
     let mut references = References::default();
     references.add_artifacts(artifacts);
-    let swept = marked(systems, KEEP, references, session).await?.sweep(locks, session).await?;
+    let marking = Marking { systems: changed, keep: KEEP, references, outputs, parameters, knows_latest: true };
+    let swept = marking.mark(session).await?.sweep(locks, session).await?;
     let ui = &session.context.ui;
     if swept.deleted > 0 {
         ui.say(format_args!("✓ Pruned {} old versions, artifacts and files", swept.deleted));
@@ -128,37 +133,52 @@ fn add(marks: &mut Marks, more: Marks) {
     }
 }
 
-async fn marked(
-    selected: &[RenderedSystem],
+/// What is marked, and from which state.
+struct Marking<'a> {
+    systems: &'a [RenderedSystem],
     keep: usize,
-    mut references: References,
-    session: &Session,
-) -> miette::Result<Marked> {
-    let observed = session.observe().await?;
-    let (outputs, parameters) = (session::outputs(&observed), session::parameters(&observed));
-    let bucket = session.bucket(&observed);
-    let (mut released, mut of_sites) = (prune::ReleasedVersions::new(), Marks::new());
-    if let Some(bucket) = &bucket {
-        for system in selected {
-            let entries = session.ledger(bucket, &system.name).entries().await?;
-            released.extend(prune::released_versions(&entries, keep));
-            references.add_code(prune::released_code(&entries, keep));
-            let kept = prune::sites::KeptEntries { entries: &entries, keep };
-            let of_system = prune::sites::mark(&session.clients, system, &outputs, bucket, kept).await?;
-            of_sites.insert(system.name.clone(), of_system);
+    references: References,
+    outputs: &'a Outputs,
+    parameters: &'a Outputs,
+    knows_latest: bool,
+}
+
+impl Marking<'_> {
+    async fn mark(mut self, session: &Session) -> miette::Result<Marked> {
+        let bucket = artifact_bucket(&session.stage.name, self.outputs);
+        let (mut released, mut of_sites) = (prune::ReleasedVersions::new(), Marks::new());
+        if let Some(bucket) = &bucket {
+            for system in self.systems {
+                let entries = self.entries(system, &session.ledger(bucket, &system.name)).await?;
+                released.extend(prune::released_versions(&entries, self.keep));
+                self.references.add_code(prune::released_code(&entries, self.keep));
+                let kept = prune::sites::KeptEntries { entries: &entries, keep: self.keep };
+                let of_system = prune::sites::mark(&session.clients, system, self.outputs, bucket, kept).await?;
+                of_sites.insert(system.name.clone(), of_system);
+            }
+        }
+        let scope = Scope {
+            systems: self.systems,
+            parameters: self.parameters,
+            knows_latest: self.knows_latest,
+            bucket: bucket.as_deref(),
+            released: &released,
+            references: &self.references,
+            keep: self.keep,
+        };
+        let mut marks = prune::mark(&session.clients, scope).await?;
+        add(&mut marks, of_sites);
+        Ok(Marked { marks, bucket })
+    }
+
+    /// Returns the entries that decide. Those with the releases of a site may be far behind.
+    async fn entries(&self, system: &RenderedSystem, ledger: &Ledger<Documents>) -> Result<Vec<Entry>, LedgerError> {
+        if system.sites.is_empty() {
+            ledger.recent(self.keep + 1, |entries| prune::has_releases(entries, self.keep)).await
+        } else {
+            ledger.entries().await
         }
     }
-    let scope = Scope {
-        systems: selected,
-        parameters: &parameters,
-        bucket: bucket.as_deref(),
-        released: &released,
-        references: &references,
-        keep,
-    };
-    let mut marks = prune::mark(&session.clients, scope).await?;
-    add(&mut marks, of_sites);
-    Ok(Marked { marks, bucket })
 }
 
 async fn marked_with_leftovers(
@@ -166,7 +186,16 @@ async fn marked_with_leftovers(
     selected: &[RenderedSystem],
     session: &Session,
 ) -> miette::Result<Marked> {
-    let mut marked = marked(selected, args.keep, References::default(), session).await?;
+    let observed = session.observe(Extent::Stacks).await?;
+    let marking = Marking {
+        systems: selected,
+        keep: args.keep,
+        references: References::default(),
+        outputs: &session::outputs(&observed),
+        parameters: &session::parameters(&observed),
+        knows_latest: false,
+    };
+    let mut marked = marking.mark(session).await?;
     let also = args.also.iter().copied().collect();
     let leftovers = leftovers::mark(&session.clients, &also, selected, &session.stage.name).await?;
     add(&mut marked.marks, leftovers);

@@ -10,6 +10,7 @@ use super::print_json;
 use crate::{
     aws::documents::Documents,
     context::Context,
+    deploy::observe::Extent,
     error::Exit,
     ledger::Entry,
     lock::HeldLocks,
@@ -80,7 +81,7 @@ pub(crate) async fn run(args: ReleaseArgs, context: &Context, draft: &Draft<Rele
     let session = Session::open(context.stage(&selection.stage)?, context).await?;
     let systems = session.select(selection.system.as_deref())?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
-    let observed = session.observe().await?;
+    let observed = session.observe(Extent::Templates).await?;
     let bucket = session.require_bucket(&observed)?;
     let settle = Settle { session: &session, observed: &observed, bucket: &bucket, draft };
     match &args.command {

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::{
     aws::documents::Documents,
     context::Context,
+    deploy::observe::Extent,
     error::{self, Exit},
     ledger::{Entry, LedgerError},
     lock::HeldLocks,
@@ -79,7 +80,7 @@ pub(super) async fn roll_back(
     if systems.is_empty() {
         return Err(LedgerError::NothingBefore { stage: session.stage.name.clone() }.into());
     }
-    let observed = session.observe().await?;
+    let observed = session.observe(Extent::Templates).await?;
     let bucket = session.require_bucket(&observed)?;
     let steps = Rollback { session: &session, observed: &observed, bucket: &bucket, to: args.to, on_close };
     let work = async |locks: &HeldLocks<Documents>| steps.run(&systems, locks).await;

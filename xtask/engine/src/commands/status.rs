@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::print_json;
 use crate::{
     context::Context,
+    deploy::observe::Extent,
     error::Exit,
     render,
     session::{self, Session},
@@ -39,7 +40,7 @@ pub(crate) async fn run(args: StatusArgs, context: &Context) -> miette::Result<E
     let ui = &context.ui;
     let session = Session::open(context.stage(&args.stage)?, context).await?;
     let selected = session.select(args.system.as_deref())?;
-    let observed = session.observe_only(&selected).await?;
+    let observed = session.observe_only(&selected, Extent::States).await?;
     let urls = session.urls_of(&selected, &session::outputs(&observed));
     if args.format == Format::Json {
         let systems: Vec<_> = selected.iter().map(|system| report(system, &observed)).collect();

@@ -19,12 +19,12 @@ const LATEST: &str = "$LATEST";
 /// The code of a call for a function that does not exist.
 const NO_FUNCTION: &str = "ResourceNotFoundException";
 
-/// Updates the code of `$LATEST` and waits until the function is ready.
+/// Updates the code of `$LATEST`, waits until the function is ready, and returns it.
 pub(super) async fn update_code(
     context: DeployContext<'_>,
     code: &CodeUpdate,
     bucket: &str,
-) -> Result<(), DeployError> {
+) -> Result<Version, DeployError> {
     let name = &code.function_name;
     let step = context.ui.step(format!("Update the code of {name}"));
     context.locks.ensure_held(&code.system).await?;
@@ -38,7 +38,7 @@ pub(super) async fn update_code(
         return Err(DeployError::OtherCode { function: name.clone() });
     }
     step.done("done");
-    Ok(())
+    Ok(version)
 }
 
 /// Waits until a version can be invoked and published. A read may not show a new one yet.

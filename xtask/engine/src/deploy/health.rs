@@ -31,6 +31,11 @@ pub(super) fn health(status: &str) -> Health {
     }
 }
 
+/// Returns whether a stack with this status is neither changing nor in need of a repair.
+pub(crate) fn is_at_rest(status: &str) -> bool {
+    health(status) == Health::Updatable
+}
+
 /// A stack that a command names in a next step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StackPlace<'a> {

@@ -17,7 +17,11 @@ pub(crate) mod rights;
 mod rollout;
 mod stack;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use futures_util::future::try_join_all;
 use health::{Health, health};
@@ -39,11 +43,11 @@ pub use self::error::DeployError;
 pub(crate) use self::{
     code::ready,
     error::{aws, failed_to},
-    health::{StackPlace, delete_again},
+    health::{StackPlace, delete_again, is_at_rest},
     operation::Operation,
 };
 use crate::{
-    aws::{Clients, documents::Documents},
+    aws::{Clients, documents::Documents, lambda::Version},
     interruption::Interruption,
     lock::HeldLocks,
     parallel,
@@ -85,7 +89,7 @@ impl fmt::Debug for DeployContext<'_> {
 }
 
 /// The result of a deploy.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Deployed {
     /// The outputs of each stack, by its name in CloudFormation.
     pub outputs: Outputs,
@@ -95,6 +99,8 @@ pub struct Deployed {
     pub uploaded: Vec<String>,
     /// The functions whose code was updated without CloudFormation.
     pub code: Vec<String>,
+    /// `$LATEST` of these functions.
+    pub(crate) latest: BTreeMap<String, Version>,
 }
 
 /// Values by stack and output.
@@ -144,12 +150,13 @@ impl Guard<'_> {
 pub(crate) async fn preview_change_sets(
     context: DeployContext<'_>,
     plan: &Plan,
+    observed: &Observed,
     outputs: &Outputs,
-    bucket: Option<&str>,
 ) -> Result<BTreeMap<String, Vec<ChangeSetEntry>>, DeployError> {
     let updated = plan.stacks.iter().filter(|stack| matches!(stack.action, Action::Update(_)));
     let poller = Poller::new(context.clients);
-    let rollout = Rollout { context, poller: &poller, bucket };
+    let bucket = artifact_bucket(context.stage, outputs);
+    let rollout = Rollout { context, poller: &poller, known: &observed.stacks, bucket: bucket.as_deref() };
     let previews = updated.map(async |stack| {
         let entries = Deployment::new(rollout, stack, outputs).preview().await?;
         Ok::<_, DeployError>(entries.map(|entries| (stack.name.clone(), entries)))
@@ -169,26 +176,28 @@ pub(crate) fn refuse_stuck(stage: &Stage, systems: &[RenderedSystem], observed: 
     Ok(())
 }
 
-/// Executes a plan. `known` has the outputs of the deployed stacks.
+/// Executes a plan that was made from `observed`.
 ///
 /// After a failure no further step is started, and the stacks in progress are waited for.
 pub async fn apply(
     context: DeployContext<'_>,
     plan: &Plan,
     artifacts: &Artifacts,
-    known: Outputs,
+    observed: &Observed,
     guard: Guard<'_>,
 ) -> Result<Deployed, DeployError> {
-    let mut deployed = Deployed { outputs: known, ..Deployed::default() };
+    let outputs = observed.stacks.iter().map(|(name, stack)| (name.clone(), stack.outputs.clone()));
+    let mut deployed = Deployed { outputs: outputs.collect(), ..Deployed::default() };
     let is_foundation = |stack: &&PlannedStack| stack.system == foundation::SYSTEM;
     let (first, rest): (Vec<_>, Vec<_>) = plan.stacks.iter().partition(is_foundation);
     let has_bucket = |stack: &&PlannedStack| stack.stack == foundation::ARTIFACTS;
     let (with_bucket, other): (Vec<_>, Vec<_>) = first.into_iter().partition(has_bucket);
     let poller = Poller::new(context.clients);
-    Rollout { context, poller: &poller, bucket: None }.deploy(with_bucket, guard, &mut deployed).await?;
+    let rollout = Rollout { context, poller: &poller, known: &observed.stacks, bucket: None };
+    rollout.deploy(with_bucket, guard, &mut deployed).await?;
     // A large template is read from the bucket. That of the deploy roles grows with the systems.
     let bucket = artifact_bucket(context.stage, &deployed.outputs);
-    Rollout { context, poller: &poller, bucket: bucket.as_deref() }.deploy(other, guard, &mut deployed).await?;
+    Rollout { bucket: bucket.as_deref(), ..rollout }.deploy(other, guard, &mut deployed).await?;
     let needed = plan::required_artifacts(plan, artifacts);
     let needs_bucket = !needed.is_empty() || rest.iter().any(|stack| stack.action != Action::None);
     if needs_bucket && bucket.is_none() {
@@ -198,8 +207,9 @@ pub async fn apply(
     if !needed.is_empty() {
         deployed.uploaded = upload(context, &needed, &bucket).await?;
     }
-    Rollout { context, poller: &poller, bucket: Some(&bucket) }.deploy(rest, guard, &mut deployed).await?;
-    parallel::each(plan.code.iter().map(|code| code::update_code(context, code, &bucket))).await?;
+    Rollout { bucket: Some(&bucket), ..rollout }.deploy(rest, guard, &mut deployed).await?;
+    let updated = parallel::each(plan.code.iter().map(|code| code::update_code(context, code, &bucket))).await?;
+    deployed.latest = plan.code.iter().map(|code| code.function_name.clone()).zip(updated).collect();
     deployed.code.extend(plan.code.iter().map(|code| code.function_name.clone()));
     Ok(deployed)
 }
@@ -208,16 +218,16 @@ pub async fn apply(
 async fn upload(context: DeployContext<'_>, artifacts: &[&Artifact], bucket: &str) -> Result<Vec<String>, DeployError> {
     let step = context.ui.step("Upload artifacts");
     let s3 = context.clients.s3();
-    let uploads = artifacts.iter().map(async |artifact| {
+    let prefixes: BTreeSet<_> = artifacts.iter().map(|artifact| artifact.prefix()).collect();
+    let existing = prefixes.iter().map(async |prefix| s3.keys(bucket, prefix).await.map_err(aws(bucket)));
+    let existing: BTreeSet<_> = parallel::each(existing).await?.into_iter().flatten().collect();
+    let uploads = artifacts.iter().filter(|artifact| !existing.contains(&artifact.key())).map(async |artifact| {
         let key = artifact.key();
-        if s3.exists(bucket, &key).await.map_err(aws(&key))? {
-            return Ok(None);
-        }
         step.detail(format_args!("{} {} ({})", artifact.system, artifact.name, crate::ui::size(artifact.zipped)));
         s3.upload(bucket, &key, &artifact.path, &artifact.sha256).await.map_err(aws(&key))?;
-        Ok::<_, DeployError>(Some(key))
+        Ok::<_, DeployError>(key)
     });
-    let uploaded: Vec<_> = parallel::each(uploads).await?.into_iter().flatten().collect();
+    let uploaded = parallel::each(uploads).await?;
     step.done(format_args!("{} new", uploaded.len()));
     Ok(uploaded)
 }

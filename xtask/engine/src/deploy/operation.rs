@@ -130,6 +130,7 @@ mod tests {
             status: "CREATE_COMPLETE".to_owned(),
             reason: None,
             parameters: BTreeMap::new(),
+            template_hash: None,
             outputs: BTreeMap::new(),
             tags: BTreeMap::new(),
             is_protected: false,

@@ -12,14 +12,11 @@ use tokio::sync::{Notify, watch};
 use crate::{
     aws::{
         AwsError, Clients,
-        cloudformation::{CloudFormation, Event, StackState},
-        error::ErrorKind,
+        cloudformation::{Event, StackState},
     },
     poll::Schedule,
 };
 
-/// The number of stacks from which one list of all stacks is cheaper.
-const MANY: usize = 3;
 /// The number of stacks whose events are read in one round: events are only shown, the states decide.
 const EVENTS_A_ROUND: usize = 4;
 /// The pauses between rounds.
@@ -125,7 +122,7 @@ impl<'a> Poller<'a> {
         let cloudformation = self.clients.cloudformation(region);
         let names: Vec<_> =
             self.watched().keys().filter(|(of, _)| of.as_deref() == region).map(|(_, name)| name.clone()).collect();
-        let states = states(&cloudformation, &names).await;
+        let states = cloudformation.describe_each(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
         let due: Vec<_> =
             names.iter().cycle().skip(*turn % names.len().max(1)).take(names.len().min(EVENTS_A_ROUND)).collect();
         *turn += due.len();
@@ -151,17 +148,4 @@ impl<'a> Poller<'a> {
             sender.send_replace(seen);
         }
     }
-}
-
-/// Reads the states of stacks: a few by name, many by listing all stacks, if the caller may.
-async fn states(cloudformation: &CloudFormation, names: &[String]) -> Result<BTreeMap<String, StackState>, AwsError> {
-    if names.len() >= MANY {
-        match cloudformation.describe_all().await {
-            Err(error) if error.kind == ErrorKind::AccessDenied => {}
-            described => return described,
-        }
-    }
-    let one_by_one = names.iter().map(async |name| Ok((name.clone(), cloudformation.describe(name).await?)));
-    let found = try_join_all(one_by_one).await?;
-    Ok(found.into_iter().filter_map(|(name, state)| Some((name, state?))).collect())
 }

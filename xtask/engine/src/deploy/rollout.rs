@@ -1,9 +1,9 @@
 //! Deploys stacks in the order of their dependencies, independent ones in parallel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use plan::PlannedStack;
+use plan::{PlannedStack, observed::ObservedStack};
 
 use super::{DeployContext, DeployError, Deployed, Guard, parameters::no_stack, poller::Poller, stack::Deployment};
 
@@ -12,6 +12,8 @@ use super::{DeployContext, DeployError, Deployed, Guard, parameters::no_stack, p
 pub(super) struct Rollout<'a> {
     pub(super) context: DeployContext<'a>,
     pub(super) poller: &'a Poller<'a>,
+    /// The stacks that the plan was made from, by name.
+    pub(super) known: &'a BTreeMap<String, ObservedStack>,
     /// The artifact bucket, once foundation is deployed.
     pub(super) bucket: Option<&'a str>,
 }

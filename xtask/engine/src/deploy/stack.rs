@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     CHANGE_SET_PREFIX, DeployContext, DeployError, Done, Guard, Operation, Outputs, PATIENCE, VISIBLE_WITHIN,
     error::{aws, changing},
-    health::{Health, StackPlace, health},
+    health::{Health, StackPlace, health, is_at_rest},
     parameters::{resolve, takes_same_outputs},
     protection,
     rollout::Rollout,
@@ -26,6 +26,7 @@ use crate::{
     },
     interruption::Continuing,
     poll::{Progress, Schedule},
+    template_hash,
     ui::Step,
 };
 
@@ -67,23 +68,35 @@ impl<'a> Deployment<'a> {
 
     /// Deploys the stack. The caller runs the poller meanwhile.
     pub(super) async fn deploy(&self, guard: Guard<'_>) -> Result<DeployedStack, DeployError> {
-        let state = self.settled().await?;
-        let parameters = resolve(self.rollout.context.stage, self.stack, self.outputs, state.as_ref())?;
-        if let Some(state) = &state
-            && self.stack.action == Action::None
-            && takes_same_outputs(&parameters, state, self.stack)
+        let resolved = |exists| resolve(self.rollout.context.stage, self.stack, self.outputs, exists);
+        let is_unchanged = |deployed: &BTreeMap<String, String>| {
+            Ok::<_, DeployError>(
+                self.stack.action == Action::None && takes_same_outputs(&resolved(true)?, deployed, self.stack),
+            )
+        };
+        // What is at rest has not changed since the plan: this run holds the lock.
+        if let Some(known) = self.rollout.known.get(self.name()).filter(|known| is_at_rest(&known.status))
+            && is_unchanged(&known.parameters)?
         {
-            self.protect(Some(state)).await?;
+            self.protect(known.is_protected).await?;
+            return Ok(DeployedStack { action: Done::None, outputs: known.outputs.clone() });
+        }
+        let state = self.settled().await?;
+        if let Some(state) = &state
+            && is_unchanged(&state.parameters)?
+        {
+            self.protect(state.is_protected).await?;
             return Ok(DeployedStack { action: Done::None, outputs: state.outputs.clone() });
         }
+        let parameters = resolved(state.is_some())?;
         let deployed = self.execute(Change { create: state.is_none(), parameters: &parameters }, guard).await?;
-        self.protect(state.as_ref()).await?;
+        self.protect(state.is_some_and(|state| state.is_protected)).await?;
         Ok(deployed)
     }
 
     /// Protects the stack unless it is protected already.
-    async fn protect(&self, before: Option<&StackState>) -> Result<(), DeployError> {
-        if before.is_some_and(|state| state.is_protected) {
+    async fn protect(&self, is_protected: bool) -> Result<(), DeployError> {
+        if is_protected {
             return Ok(());
         }
         protection::protect(&self.rollout.context, &self.cloudformation, self.stack).await
@@ -96,7 +109,7 @@ impl<'a> Deployment<'a> {
         if health(&state.status) != Health::Updatable {
             return Ok(None);
         }
-        let resolved = resolve(self.rollout.context.stage, self.stack, self.outputs, Some(&state));
+        let resolved = resolve(self.rollout.context.stage, self.stack, self.outputs, true);
         let Ok(parameters) = resolved else { return Ok(None) };
         let change_set = self.create_change_set(&Change { create: false, parameters: &parameters }).await?;
         let entries = self.entries(&change_set).await;
@@ -208,7 +221,7 @@ impl<'a> Deployment<'a> {
             return Ok(None);
         }
         let continuing = self.about_to_change().await?;
-        let body = self.stack.template.to_string();
+        let body = template_hash::with_hash(&self.stack.template).to_string();
         let url = self.upload_template(&body, &change.hash(&body)).await?;
         let request = self.request("", change, url.as_deref().map_or(Template::Body(&body), Template::Url));
         let updated = self.cloudformation.update(request).await.map_err(changing(self.name()))?;
@@ -224,7 +237,7 @@ impl<'a> Deployment<'a> {
 
     /// Creates a change set; returns its name.
     async fn create_change_set(&self, change: &Change<'_>) -> Result<String, DeployError> {
-        let body = self.stack.template.to_string();
+        let body = template_hash::with_hash(&self.stack.template).to_string();
         let hash = change.hash(&body);
         let name = format!("{CHANGE_SET_PREFIX}{}", &hash[..16]);
         // A killed run may have left one with this name.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{Entry, LedgerError, Outcome, entry::Step};
@@ -14,7 +14,7 @@ use crate::{
     surroundings,
 };
 
-/// How many entries are read at once in the search for a function's last release.
+/// How many entries are read at once in a search from the newest on.
 const BATCH: usize = 12;
 
 /// The ledger of one system.
@@ -22,14 +22,18 @@ const BATCH: usize = 12;
 pub(crate) struct Ledger<S> {
     store: Arc<S>,
     system: String,
+    /// The newest entry, `Some(None)` if there is none, once this run knows it. Only the owner of the system's lock writes entries.
+    newest: Mutex<Option<Option<OpenEntry>>>,
 }
 
-/// An entry that this run writes.
-#[derive(Debug)]
+/// An entry, as this run has read or written it.
+#[derive(Debug, Clone)]
 pub(crate) struct OpenEntry {
     /// The entry as it was last written.
     pub(crate) entry: Entry,
     tag: Tag,
+    /// Whether this run has created it, and has not written it since.
+    pub(crate) is_new: bool,
 }
 
 /// The version that a closed release left `live` of a function at.
@@ -50,7 +54,17 @@ impl SettledVersion {
 impl<S: Store + 'static> Ledger<S> {
     /// Returns the ledger of `system` in a store.
     pub(crate) fn new(store: Arc<S>, system: &str) -> Self {
-        Self { store, system: system.to_owned() }
+        Self { store, system: system.to_owned(), newest: Mutex::default() }
+    }
+
+    /// Returns the same ledger, whose newest entry is known.
+    pub(crate) fn knowing(self, newest: Option<OpenEntry>) -> Self {
+        *self.known() = Some(newest);
+        self
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Option<OpenEntry>>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self) -> impl Fn(AwsError) -> LedgerError + use<'_, S> {
@@ -84,20 +98,50 @@ impl<S: Store + 'static> Ledger<S> {
         Ok(Some((entry, document.tag)))
     }
 
-    /// Returns the newest entry, which may be open.
-    pub(crate) async fn newest(&self) -> Result<Option<OpenEntry>, LedgerError> {
+    /// Returns the newest entries, oldest first: as many as are `enough`, or all. Reads `at_once` entries at once.
+    pub(crate) async fn recent(
+        &self,
+        at_once: usize,
+        enough: impl Fn(&[Entry]) -> bool,
+    ) -> Result<Vec<Entry>, LedgerError> {
         let keys = self.keys().await?;
-        let Some(key) = keys.last() else { return Ok(None) };
-        Ok(self.read(key).await?.map(|(entry, tag)| OpenEntry { entry, tag }))
+        let mut recent: Vec<Entry> = Vec::new();
+        for batch in keys.rchunks(at_once) {
+            let entries = parallel::each(batch.iter().map(|key| self.read(key))).await?;
+            recent.splice(0..0, entries.into_iter().flatten().map(|(entry, _)| entry));
+            if enough(&recent) {
+                break;
+            }
+        }
+        Ok(recent)
     }
 
-    /// Returns the last completed release, or the last one before a number. Reads the newest entries first, in batches, until all functions are found.
+    /// Returns the newest entry, which may be open.
+    pub(crate) async fn newest(&self) -> Result<Option<OpenEntry>, LedgerError> {
+        if let Some(newest) = self.known().clone() {
+            return Ok(newest);
+        }
+        let keys = self.keys().await?;
+        let newest = match keys.last() {
+            Some(key) => self.read(key).await?.map(|(entry, tag)| OpenEntry { entry, tag, is_new: false }),
+            None => None,
+        };
+        *self.known() = Some(newest.clone());
+        Ok(newest)
+    }
+
+    /// Returns the last completed release, or the last one before a number.
     pub(crate) async fn last_released(&self, before: Option<u32>) -> Result<Option<Entry>, LedgerError> {
+        let is_wanted =
+            |entry: &Entry| entry.outcome == Outcome::Released && before.is_none_or(|before| entry.number < before);
+        if let Some(newest) = self.newest().await?.filter(|newest| is_wanted(&newest.entry)) {
+            return Ok(Some(newest.entry));
+        }
         let keys = self.keys().await?;
         let end = before.map(|number| self.key(number));
         for key in keys.iter().rev().filter(|key| end.as_ref().is_none_or(|end| *key < end)) {
             let entry = self.read(key).await?.map(|(entry, _)| entry);
-            if let Some(entry) = entry.filter(|entry| entry.outcome == Outcome::Released) {
+            if let Some(entry) = entry.filter(is_wanted) {
                 return Ok(Some(entry));
             }
         }
@@ -110,26 +154,23 @@ impl<S: Store + 'static> Ledger<S> {
         &self,
         mut functions: BTreeSet<String>,
     ) -> Result<BTreeMap<String, SettledVersion>, LedgerError> {
-        let keys = self.keys().await?;
         let mut settled = BTreeMap::new();
         // The newest entry usually has all functions. A function that was never released is in none, so the others are read in batches.
-        let (older, newest) = keys.split_at(keys.len().saturating_sub(1));
-        let mut batches = std::iter::once(newest).chain(older.rchunks(BATCH));
-        while !functions.is_empty() {
-            let Some(batch) = batches.next() else { break };
+        let Some(newest) = self.newest().await? else { return Ok(settled) };
+        let newest_key = self.key(newest.entry.number);
+        settle(newest.entry, &mut functions, &mut settled);
+        if functions.is_empty() {
+            return Ok(settled);
+        }
+        let keys = self.keys().await?;
+        let older: Vec<_> = keys.iter().filter(|key| **key < newest_key).collect();
+        for batch in older.rchunks(BATCH) {
             let entries = parallel::each(batch.iter().rev().map(|key| self.read(key))).await?;
-            for (entry, _) in entries.into_iter().flatten().filter(|(entry, _)| !entry.is_open()) {
-                // A release that left an alias where it was settles no version of it.
-                let own = entry.functions.into_iter().filter(|(function, _)| !entry.outcome.has_moved(function));
-                for (function, change) in own.filter(|(function, _)| functions.remove(function)) {
-                    let version = match entry.outcome {
-                        Outcome::Released => {
-                            Some(SettledVersion { version: change.after, code_sha256: change.code_sha256 })
-                        }
-                        _ => change.before.map(|version| SettledVersion { version, code_sha256: None }),
-                    };
-                    settled.extend(version.map(|version| (function, version)));
-                }
+            for (entry, _) in entries.into_iter().flatten() {
+                settle(entry, &mut functions, &mut settled);
+            }
+            if functions.is_empty() {
+                break;
             }
         }
         Ok(settled)
@@ -138,13 +179,21 @@ impl<S: Store + 'static> Ledger<S> {
     /// Records a release under the next number, which replaces the entry's own. Fails if this run no longer holds the system's
     /// lock.
     pub(crate) async fn record(&self, locks: &HeldLocks<S>, mut entry: Entry) -> Result<OpenEntry, LedgerError> {
+        let known = self.known().as_ref().map(|newest| newest.as_ref().map_or(0, |newest| newest.entry.number));
+        let mut newest = match known {
+            Some(number) => number,
+            None => self.newest_number().await?,
+        };
         loop {
-            entry.number = self.newest_number().await? + 1;
+            entry.number = newest + 1;
             let key = self.key(entry.number);
             locks.ensure_held(&self.system).await?;
             if let Some(tag) = self.store.create(&key, &text(&entry)).await.map_err(self.failed())? {
-                return Ok(OpenEntry { entry, tag });
+                let open = OpenEntry { entry, tag, is_new: true };
+                *self.known() = Some(Some(open.clone()));
+                return Ok(open);
             }
+            newest = self.newest_number().await?;
         }
     }
 
@@ -159,7 +208,7 @@ impl<S: Store + 'static> Ledger<S> {
 
     /// Records a step. Fails if another run has written the entry.
     pub(crate) async fn record_step(&self, open: &mut OpenEntry, what: String) -> Result<(), LedgerError> {
-        open.entry.steps.push(Step { at: rfc3339_now(), what });
+        open.entry.steps.push(Step::now(what));
         self.write(open).await
     }
 
@@ -178,8 +227,27 @@ impl<S: Store + 'static> Ledger<S> {
             system: self.system.clone(),
             number: open.entry.number,
         };
+        // What another run has written is not known.
+        *self.known() = None;
         open.tag = written.ok_or_else(changed)?;
+        open.is_new = false;
+        *self.known() = Some(Some(open.clone()));
         Ok(())
+    }
+}
+
+/// Takes these functions' versions after a closed release. One that left an alias where it was settles no version of it.
+fn settle(entry: Entry, functions: &mut BTreeSet<String>, settled: &mut BTreeMap<String, SettledVersion>) {
+    if entry.is_open() {
+        return;
+    }
+    let own = entry.functions.into_iter().filter(|(function, _)| !entry.outcome.has_moved(function));
+    for (function, change) in own.filter(|(function, _)| functions.remove(function)) {
+        let version = match entry.outcome {
+            Outcome::Released => Some(SettledVersion { version: change.after, code_sha256: change.code_sha256 }),
+            _ => change.before.map(|version| SettledVersion { version, code_sha256: None }),
+        };
+        settled.extend(version.map(|version| (function, version)));
     }
 }
 

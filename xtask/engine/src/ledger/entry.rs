@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rfc3339_now;
 use serde::{Deserialize, Serialize};
 
 /// One release of one system.
@@ -88,6 +89,13 @@ pub(crate) struct Step {
     /// When it began; RFC 3339.
     pub(crate) at: String,
     pub(crate) what: String,
+}
+
+impl Step {
+    /// Returns a step that begins now.
+    pub(crate) fn now(what: String) -> Self {
+        Self { at: rfc3339_now(), what }
+    }
 }
 
 /// How a release ended.

@@ -9,7 +9,7 @@ mod needs;
 mod target;
 
 pub(crate) use entries::{Ledger, OpenEntry, SettledVersion, rfc3339_now};
-pub(crate) use entry::{Entry, Outcome, ReleaseKind, VersionChange};
+pub(crate) use entry::{Entry, Outcome, ReleaseKind, Step, VersionChange};
 use miette::Diagnostic;
 pub(crate) use needs::{needs_of_stack, unmet_needs};
 pub(crate) use target::rollback_target;

@@ -13,7 +13,7 @@ use model::{parts::function::LIVE, rendered::RenderedSystem};
 
 use crate::{
     aws::lambda::Described,
-    deploy::Outputs,
+    deploy::{Outputs, observe::Extent},
     release::smoke::SmokeTest,
     report::{CheckKind, CheckResult},
     session::Session,
@@ -39,7 +39,7 @@ impl Endpoints {
     ///
     /// When a call fails.
     pub(crate) async fn of(session: &Session) -> miette::Result<Self> {
-        let outputs = crate::session::outputs(&session.observe().await?);
+        let outputs = crate::session::outputs(&session.observe(Extent::Stacks).await?);
         let urls = session.urls(&outputs);
         Ok(Self { outputs, urls })
     }

@@ -105,7 +105,7 @@ mod tests {
 
     fn function(name: &str, before: Option<&str>) -> Released {
         let before = before.map(str::to_owned);
-        Released { function_name: name.to_owned(), version: "2".to_owned(), before }
+        Released { function_name: name.to_owned(), version: "2".to_owned(), before, versions: 2 }
     }
 
     fn release(system: &str, outcome: Outcome) -> ClosedRelease {

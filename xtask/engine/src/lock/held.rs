@@ -9,7 +9,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{EXPIRY, LockError, LockRecord, LockState, key, machine::current_state, watch::Watch};
+use super::{EXPIRY, LockError, LockRecord, LockState, LockStates, key, machine::current_state, watch::Watch};
 use crate::{
     aws::{AwsError, Resource, error::ErrorKind},
     store::{Document, Store, Tag, unix_seconds, writer_token},
@@ -39,6 +39,8 @@ pub struct HeldLocks<S: Store + 'static>(Vec<Held<S>>);
 #[derive(Debug)]
 struct Held<S: Store + 'static> {
     lock: Arc<Lock<S>>,
+    /// The state of the document before this run acquired the lock.
+    before: Option<Tag>,
     renewal: JoinHandle<()>,
 }
 
@@ -68,6 +70,11 @@ impl<S: Store + 'static> HeldLocks<S> {
         Self(Vec::new())
     }
 
+    /// Returns whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Acquires the lock of every system; if one is taken, releases the others.
     pub(crate) async fn acquire(
         store: &Arc<S>,
@@ -89,6 +96,11 @@ impl<S: Store + 'static> HeldLocks<S> {
             }
         }
         Ok(held)
+    }
+
+    /// Returns whether no other run has held one of these locks between a time with these states and their acquisition by this run.
+    pub(crate) fn are_next_after(&self, states: &LockStates) -> bool {
+        self.0.iter().all(|held| held.before.as_ref() == states.of(&held.lock.system))
     }
 
     /// Reads the lock of a system right before a change and fails if this run no longer holds it. Passes for a system that
@@ -137,8 +149,8 @@ async fn acquire<S: Store + 'static>(
     loop {
         let record = new_record(requester);
         let text = text(&record);
-        let tag = match store.read(&key).await.map_err(failed)? {
-            None => store.create(&key, &text).await.map_err(failed)?,
+        let (before, tag) = match store.read(&key).await.map_err(failed)? {
+            None => (None, store.create(&key, &text).await.map_err(failed)?),
             Some(document) => {
                 // A document that is not a lock has no owner.
                 if let Some(found) = FoundLock::of(&document) {
@@ -152,12 +164,14 @@ async fn acquire<S: Store + 'static>(
                         checked => checked?,
                     }
                 }
-                store.replace(&key, &text, &document.tag).await.map_err(failed)?
+                let tag = store.replace(&key, &text, &document.tag).await.map_err(failed)?;
+                (Some(document.tag), tag)
             }
         };
         // Without a tag, another run was faster: read the document again.
         if let Some(tag) = tag {
-            return Ok(hold(store, (requester.stage, system), Lease { record, tag }, RENEWAL));
+            let held = hold(store, (requester.stage, system), Lease { record, tag }, RENEWAL);
+            return Ok(Held { before, ..held });
         }
     }
 }
@@ -216,7 +230,7 @@ fn hold<S: Store + 'static>(store: &Arc<S>, (stage, system): (&str, &str), lease
     });
     let renewed = Arc::clone(&lock);
     let renewal = surroundings::spawn(async move { renewed.renew(pause).await });
-    Held { lock, renewal }
+    Held { lock, before: None, renewal }
 }
 
 impl<S: Store> Lock<S> {

@@ -12,13 +12,16 @@ mod watch;
 
 pub use held::HeldLocks;
 pub(crate) use held::{FoundLock, Requester, break_lock, read_lock};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::aws::AwsError;
+use crate::{
+    aws::{AwsError, documents::Documents},
+    store::Tag,
+};
 
 /// How long after its last renewal a lock expires.
 const EXPIRY: Duration = Duration::from_secs(90);
@@ -150,9 +153,28 @@ fn continued(work: Option<&str>) -> String {
     work.map(|work| format!("; {work}")).unwrap_or_default()
 }
 
+/// The folder of the locks' documents.
+const FOLDER: &str = "locks/";
+
 /// The key of a lock's document.
 fn key(system: &str) -> String {
-    format!("locks/{system}.json")
+    format!("{FOLDER}{system}.json")
+}
+
+/// The states of all locks of a stage at one time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LockStates(BTreeMap<String, Tag>);
+
+impl LockStates {
+    /// Reads the states; `None` if the bucket does not exist.
+    pub(crate) async fn read(documents: &Documents) -> Result<Option<Self>, AwsError> {
+        Ok(documents.tags(FOLDER).await?.map(Self))
+    }
+
+    /// The state of the lock of a system; `None` if no run has ever locked it.
+    fn of(&self, system: &str) -> Option<&Tag> {
+        self.0.get(&key(system))
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use artifacts::{artifact_names, is_artifact};
 use model::rendered::RenderedSystem;
 use serde::Serialize;
 pub(crate) use sweep::{Sweep, Swept};
+pub(crate) use versions::has_releases;
 pub(crate) use versions::{ReleasedVersions, released_code, released_versions};
 use versions::{completed_and_open, mark_versions};
 
@@ -60,6 +61,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) systems: &'a [RenderedSystem],
     /// The parameters of the deployed stacks.
     pub(crate) parameters: &'a Outputs,
+    /// Whether `$LATEST` of each function is in the references already.
+    pub(crate) knows_latest: bool,
     /// The artifact bucket, if foundation is deployed.
     pub(crate) bucket: Option<&'a str>,
     /// The versions of kept releases.
@@ -79,7 +82,8 @@ pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Marks, A
     let functions: Vec<_> = stacks().flat_map(|stack| stack.functions.iter().map(move |of| (stack, of))).collect();
     let read = functions.iter().map(async |(_, function)| {
         let name = &function.function_name;
-        tokio::try_join!(lambda.versions(name), lambda.aliases(name), lambda.version(name, "$LATEST"))
+        let latest = async { if scope.knows_latest { Ok(None) } else { lambda.version(name, "$LATEST").await } };
+        tokio::try_join!(lambda.versions(name), lambda.aliases(name), latest)
     });
     let read = parallel::each(read).await?;
     for ((stack, function), (versions, aliases, latest)) in functions.iter().zip(read) {
@@ -101,7 +105,7 @@ pub(crate) async fn mark(clients: &Clients, scope: Scope<'_>) -> Result<Marks, A
     }
     if let Some(bucket) = scope.bucket {
         for system in scope.systems {
-            let prefix = format!("artifacts/{}-", system.name);
+            let prefix = plan::artifacts::prefix(&system.name);
             let artifacts = artifact_names(system);
             let keys = clients.s3().keys_with_times(bucket, &prefix).await?;
             let own = keys.into_iter().filter(|(key, _)| is_artifact(key, &prefix, &artifacts));

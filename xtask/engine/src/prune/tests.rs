@@ -130,6 +130,7 @@ async fn a_mark_takes_three_calls_per_function_and_one_per_system() {
     let scope = Scope {
         systems: &systems,
         parameters: &parameters,
+        knows_latest: false,
         bucket: Some("bucket"),
         released: &released,
         references: &References::default(),

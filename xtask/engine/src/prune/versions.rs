@@ -46,6 +46,13 @@ pub(super) fn completed_and_open<K: Ord>(
     completed.chain(entries.iter().filter(|entry| entry.is_open()))
 }
 
+/// Returns whether the entries contain `keep` completed releases with different versions: older ones keep nothing.
+pub(crate) fn has_releases(entries: &[Entry], keep: usize) -> bool {
+    let mut completed = entries.iter().filter(|entry| entry.outcome == Outcome::Released);
+    let first = completed.next().is_some();
+    first && completed_and_open(entries, keep, versions_of).filter(|entry| !entry.is_open()).count() == keep
+}
+
 /// Returns the version of each function after a release.
 pub(super) fn versions_of(entry: &Entry) -> Vec<(String, String)> {
     entry.functions.iter().map(|(function, change)| (function.clone(), change.after.clone())).collect()

@@ -4,15 +4,15 @@ use contract::probe::{Probe, Question, Ready};
 use model::rendered::RenderedFunction;
 
 use super::{
-    ReleaseContext, ReleaseError, Traffic,
+    Known, ReleaseContext, ReleaseError, Traffic,
     alias::Recorded,
     context::failed,
     smoke::{DirectInvocation, SmokeTest, with_retries},
 };
 use crate::{
-    aws::lambda::{Invocation, Version},
+    aws::lambda::{Invocation, Readiness, Version},
     deploy::{self, DeployError},
-    ledger::LedgerError,
+    ledger::{LedgerError, SettledVersion},
 };
 
 /// A function and the version that may be released.
@@ -27,6 +27,8 @@ pub(super) struct Candidate {
     pub(super) is_new: bool,
     /// Whether `live` sends another version a share of the traffic.
     pub(super) is_weighted: bool,
+    /// How many versions the function has, as far as they were counted.
+    pub(super) versions: usize,
 }
 
 /// The description of every published version.
@@ -40,16 +42,26 @@ pub(super) async fn prepare_candidate(
     recorded: Recorded<'_>,
 ) -> Result<Candidate, ReleaseError> {
     let name = &function.function_name;
+    if recorded.open.is_none()
+        && let Some(candidate) = unchanged(context, function, recorded.settled)
+    {
+        return Ok(candidate);
+    }
     let lambda = context.clients.lambda();
     let settled = recorded.settled;
     // A new function may have the name of a deleted one, which the ledger knows.
     let expected = if is_created { Recorded::default() } else { recorded };
-    let live = context.read_live(name, expected).await.map_err(failed(name))?;
+    let live = context.read_live(name, expected);
+    let versions = lambda.versions(name);
+    let (live, versions) = tokio::try_join!(live, versions).map_err(failed(name))?;
     let live = live.ok_or_else(|| ReleaseError::NotDeployed { function: name.clone() })?;
-    end_killed_recording(context, name).await?;
-    let latest = ready(context, name, "$LATEST").await?;
-    let current = lambda.version(name, &live.version).await.map_err(failed(name))?;
+    let is_restored = end_killed_recording(context, name).await?;
+    let latest = match context.known.get(name) {
+        Some(Known::Updated(latest)) if !is_restored => latest.clone(),
+        _ => ready(context, name, "$LATEST").await?,
+    };
     check_code(context, name, &latest)?;
+    let current = versions.iter().find(|version| version.version == live.version);
     let mut candidate = Candidate {
         function: function.clone(),
         version: live.version.clone(),
@@ -58,32 +70,60 @@ pub(super) async fn prepare_candidate(
         needs_probe: true,
         is_new: is_created || settled.is_none(),
         is_weighted: !live.weights.is_empty(),
+        versions: versions.len(),
     };
-    if current.as_ref().is_some_and(|current| current.does_the_same(&latest)) && !candidate.is_weighted {
+    if let Some(current) = current.filter(|current| current.does_the_same(&latest) && live.weights.is_empty()) {
         // A function that was deleted and created again numbers from 1: entries about its predecessor do not count.
-        let code = current.as_ref().map(|current| current.code_sha256.as_str());
-        candidate.is_new = is_created || !settled.is_some_and(|settled| settled.matches(&live.version, code));
+        let is_settled = settled.is_some_and(|settled| settled.matches(&live.version, Some(&current.code_sha256)));
+        candidate.is_new = is_created || !is_settled;
         candidate.needs_probe = candidate.is_new;
         return Ok(candidate);
     }
-    candidate.version = publish(context, name, &latest).await?;
-    ready(context, name, &candidate.version).await?;
+    // A killed run may have published the version.
+    candidate.version = match versions.iter().rev().find(|version| version.does_the_same(&latest)) {
+        Some(version) => ready(context, name, &version.version).await?.version,
+        None => {
+            candidate.versions += 1;
+            publish(context, name, &latest).await?
+        }
+    };
     Ok(candidate)
 }
 
+/// Returns the candidate of a function that this run has not changed and whose last release is live: nothing is asked again.
+fn unchanged(
+    context: &ReleaseContext<'_>,
+    function: &RenderedFunction,
+    settled: Option<&SettledVersion>,
+) -> Option<Candidate> {
+    let Known::Unchanged(known) = context.known.get(&function.function_name)? else { return None };
+    let version = known.live.clone().filter(|_| !known.is_unreleased && known.weights.is_empty())?;
+    settled.filter(|settled| settled.matches(&version, known.live_code_sha256.as_deref()))?;
+    Some(Candidate {
+        function: function.clone(),
+        before: Some(version.clone()),
+        version,
+        code_sha256: known.code_sha256.clone(),
+        needs_probe: false,
+        is_new: false,
+        is_weighted: false,
+        versions: 0,
+    })
+}
+
 /// Puts back the variables of `$LATEST` that a killed `check-rights` has changed: a published version would call a proxy that is gone.
-/// Functions are only recorded on an emulator.
-async fn end_killed_recording(context: &ReleaseContext<'_>, function: &str) -> Result<(), ReleaseError> {
+/// Functions are only recorded on an emulator. Returns whether there were any.
+async fn end_killed_recording(context: &ReleaseContext<'_>, function: &str) -> Result<bool, ReleaseError> {
     if context.clients.endpoint().is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let lambda = context.clients.lambda();
     let before = lambda.variables_before_recording(function).await.map_err(failed(function))?;
-    let Some(before) = before else { return Ok(()) };
+    let Some(before) = before else { return Ok(false) };
     context.locks.ensure_held(&context.system.name).await.map_err(LedgerError::from)?;
     lambda.set_environment(function, &before).await.map_err(failed(function))?;
     context.ui.say(format_args!("· {function}: variables that a killed `check-rights` had changed were put back"));
-    Ok(())
+    Ok(true)
 }
 
 fn check_code(context: &ReleaseContext<'_>, function: &str, latest: &Version) -> Result<(), ReleaseError> {
@@ -97,16 +137,15 @@ fn check_code(context: &ReleaseContext<'_>, function: &str, latest: &Version) ->
     }
 }
 
-/// Publishes `$LATEST`, or returns the version that a killed run published of it.
+/// Publishes `$LATEST`, and waits until the version can be invoked.
 async fn publish(context: &ReleaseContext<'_>, function: &str, latest: &Version) -> Result<String, ReleaseError> {
     let lambda = context.clients.lambda();
-    let versions = lambda.versions(function).await.map_err(failed(function))?;
-    if let Some(version) = versions.into_iter().rev().find(|version| version.does_the_same(latest)) {
-        return Ok(version.version);
+    let published = lambda.publish(function, &latest.code_sha256, DESCRIPTION).await.map_err(failed(function))?;
+    context.ui.say(format_args!("· {function}: version {} published", published.version));
+    match published.readiness {
+        Readiness::Ready => Ok(published.version),
+        Readiness::Pending | Readiness::Failed(_) => Ok(ready(context, function, &published.version).await?.version),
     }
-    let version = lambda.publish(function, &latest.code_sha256, DESCRIPTION).await.map_err(failed(function))?;
-    context.ui.say(format_args!("· {function}: version {version} published"));
-    Ok(version)
 }
 
 async fn ready(context: &ReleaseContext<'_>, function: &str, version: &str) -> Result<Version, ReleaseError> {

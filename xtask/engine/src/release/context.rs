@@ -7,10 +7,11 @@ use std::{
 };
 
 use model::rendered::{RenderedFunction, RenderedSystem};
+use plan::observed::ObservedFunction;
 
 use super::{CanaryPlan, ReleaseError, alias::LiveAliases, smoke::SmokeTest};
 use crate::{
-    aws::{AwsError, Clients, documents::Documents},
+    aws::{AwsError, Clients, documents::Documents, lambda::Version},
     interruption::Interruption,
     ledger::{Entry, Ledger, Outcome, ReleaseKind, VersionChange, rfc3339_now},
     lock::HeldLocks,
@@ -36,6 +37,8 @@ pub(crate) struct ReleaseContext<'a> {
     pub(crate) smoke_tests: Vec<SmokeTest>,
     /// The expected `CodeSha256` of each function, where it is known.
     pub(crate) code: BTreeMap<String, String>,
+    /// What this run knows of functions.
+    pub(crate) known: BTreeMap<String, Known>,
     pub(crate) metadata: ReleaseMetadata,
     /// The system's sites.
     pub(crate) pages: &'a Pages<'a>,
@@ -65,6 +68,15 @@ impl ReleaseContext<'_> {
     pub(super) fn retry_pause(&self) -> Duration {
         if self.clients.endpoint().is_some() { RETRY_PAUSE_EMULATED } else { RETRY_PAUSE }
     }
+}
+
+/// What a run knows of a function before it is released.
+#[derive(Debug, Clone)]
+pub(crate) enum Known {
+    /// This run has not changed it since it was observed.
+    Unchanged(ObservedFunction),
+    /// This run has updated its code; this is `$LATEST` since.
+    Updated(Version),
 }
 
 /// The contents of a ledger entry besides its versions, and the alarms that revert a canary.

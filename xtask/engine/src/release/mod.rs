@@ -21,13 +21,13 @@ pub(crate) use alias::LiveAliases;
 use alias::Recorded;
 pub(crate) use canary::CanaryPlan;
 use candidate::{Candidate, prepare_candidate, probe};
-pub(crate) use context::{ReleaseContext, ReleaseMetadata};
+pub(crate) use context::{Known, ReleaseContext, ReleaseMetadata};
 pub(crate) use error::{MovedAlias, ReleaseError, Traffic};
 use model::rendered::RenderedFunction;
 pub(crate) use revert::abort;
 use revert::revert_after;
 use serde::{Deserialize, Serialize};
-use shift::complete;
+use shift::{complete, first_step};
 
 use crate::{
     ledger::{LedgerError, OpenEntry, ReleaseKind, VersionChange},
@@ -44,6 +44,9 @@ pub(crate) struct Released {
     pub(crate) version: String,
     /// The version that it pointed to before; `None` if there was none or it is the same.
     pub(crate) before: Option<String>,
+    /// How many versions the function has, as far as they were counted.
+    #[serde(skip)]
+    pub(crate) versions: usize,
 }
 
 /// Releases every function of the system. If anything fails, aliases that have shifted are shifted back.
@@ -130,13 +133,14 @@ fn released(candidates: Vec<Candidate>) -> Vec<Released> {
     let released = |candidate: Candidate| Released {
         before: candidate.before.filter(|before| *before != candidate.version),
         version: candidate.version,
+        versions: candidate.versions,
         function_name: candidate.function.function_name,
     };
     candidates.into_iter().map(released).collect()
 }
 
 /// Says that a deploy without new versions runs no smoke checks, which may be other ones than before.
-fn not_checked(stage: &str, system: &str, checks: usize) -> Option<String> {
+pub(crate) fn not_checked(stage: &str, system: &str, checks: usize) -> Option<String> {
     let checks = match checks {
         0 => return None,
         1 => "its smoke check was".to_owned(),
@@ -157,7 +161,8 @@ async fn record_and_complete(context: &ReleaseContext<'_>, candidates: &[Candida
         not_checked(stage, system, context.smoke_tests.len()).iter().for_each(|line| context.ui.say(line));
         return Ok(());
     }
-    let entry = context.metadata.entry(ReleaseKind::Deploy, changes);
+    let mut entry = context.metadata.entry(ReleaseKind::Deploy, changes);
+    entry.steps.extend(first_step(context));
     let open = context.ledger.record(context.locks, entry).await?;
     complete(context, open, functions(candidates)).await.map(drop)
 }

@@ -8,7 +8,7 @@ use super::{
     candidate::probe,
     context::failed,
     other_routes, resume,
-    shift::{FunctionChange, complete},
+    shift::{FunctionChange, complete, first_step},
 };
 use crate::{
     ledger::{Entry, OpenEntry, Outcome, ReleaseKind, VersionChange, rollback_target, unmet_needs},
@@ -18,6 +18,9 @@ use crate::{
 /// Why an open release is reverted before a rollback. Stored in the ledger.
 const INTERRUPTED: &str = "its run was interrupted, and a rollback followed";
 
+/// How many ledger entries are read at once: the release to return to is usually the one before the newest.
+const AT_ONCE: usize = 2;
+
 /// Shifts every alias of a system to the versions of an earlier release, after probing them. Returns the new entry, or the
 /// earlier release's own if users receive it already. If anything fails, no alias shifts.
 pub(crate) async fn rollback(context: &ReleaseContext<'_>, to: Option<u32>) -> Result<Entry, ReleaseError> {
@@ -26,7 +29,8 @@ pub(crate) async fn rollback(context: &ReleaseContext<'_>, to: Option<u32>) -> R
         (Some(open), None) => return settle(context, open).await,
         (open, _) => open,
     };
-    let entries = context.ledger.entries().await?;
+    let is_enough = |entries: &[Entry]| rollback_target(entries, to, &context.metadata.stage).is_ok();
+    let entries = context.ledger.recent(AT_ONCE, is_enough).await?;
     let target = rollback_target(&entries, to, &context.metadata.stage)?;
     check_needs(context, target)?;
     let present = present_sites(context, &entries);
@@ -81,7 +85,8 @@ async fn record_and_complete(
     // Users receive the target's commit, not the workspace's.
     let apis = target.apis.clone();
     warn_of_routes(context, target);
-    let entry = Entry { commit: target.commit.clone(), sites, apis, ..entry };
+    let steps = first_step(context).into_iter().collect();
+    let entry = Entry { commit: target.commit.clone(), sites, apis, steps, ..entry };
     let open = context.ledger.record(context.locks, entry).await?;
     let functions = changes.into_iter().map(|(function, _)| function).collect();
     Ok(complete(context, open, functions).await?.entry)

@@ -14,12 +14,20 @@ use super::{
 use crate::{
     aws::lambda::{Routing, Version},
     error::one_line,
-    ledger::{LedgerError, OpenEntry, Outcome, VersionChange},
+    ledger::{LedgerError, OpenEntry, Outcome, Step, VersionChange},
     parallel,
 };
 
 /// The ledger's name of the step that publishes the pages of the sites. Stored: see [`super::revert`].
 pub(super) const PAGES_STEP: &str = "the pages of its sites";
+
+/// The ledger's name of the step that shifts all traffic. Stored.
+const ALL_STEP: &str = "all of the traffic";
+
+/// The step that a new entry is recorded with: without a canary, all traffic is shifted next.
+pub(super) fn first_step(context: &ReleaseContext<'_>) -> Option<Step> {
+    context.canary.is_none().then(|| Step::now(ALL_STEP.to_owned()))
+}
 
 /// A function and the change of its version.
 pub(super) type FunctionChange = (RenderedFunction, VersionChange);
@@ -137,7 +145,10 @@ async fn check_roles(context: &ReleaseContext<'_>, changes: &[FunctionChange]) -
 async fn shift_all(context: &ReleaseContext<'_>, mut open: OpenEntry) -> Result<OpenEntry, ReleaseError> {
     let changes: Vec<_> = open.entry.functions.clone().into_iter().filter(|(_, change)| !change.is_none()).collect();
     // Recorded before the first shift: a run whose entry was taken over cannot write it, and shifts nothing.
-    context.ledger.record_step(&mut open, "all of the traffic".to_owned()).await?;
+    let is_recorded = open.is_new && open.entry.steps.last().is_some_and(|step| step.what == ALL_STEP);
+    if !is_recorded {
+        context.ledger.record_step(&mut open, ALL_STEP.to_owned()).await?;
+    }
     let shifts = changes
         .iter()
         .map(async |(function, change)| context.shift_live(&open.entry, function, Routing::All(&change.after)).await);

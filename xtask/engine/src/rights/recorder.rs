@@ -130,7 +130,8 @@ impl<'a> Recorder<'a> {
         };
         lambda.set_environment(function, &redirected).await.map_err(on(function))?;
         let latest = deploy::ready(function, "$LATEST", self.clients).await.map_err(on(function))?;
-        let version = lambda.publish(function, &latest.code_sha256, RECORDING).await.map_err(on(function))?;
+        let published = lambda.publish(function, &latest.code_sha256, RECORDING).await.map_err(on(function))?;
+        let version = published.version;
         locked(&self.functions)[index].temporary.push(version.clone());
         lambda.set_environment(function, &environment).await.map_err(on(function))?;
         deploy::ready(function, "$LATEST", self.clients).await.map_err(on(function))?;

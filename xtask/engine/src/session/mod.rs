@@ -3,24 +3,32 @@
 mod locks;
 mod release;
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 pub(crate) use locks::Locking;
 use miette::Diagnostic;
 use model::{
     emulator::API_PATH,
     foundation,
+    parts::cdn,
     rendered::{RenderedApi, RenderedSystem},
     stage::Stage,
 };
 use plan::observed::Observed;
-pub(crate) use release::{StrategyName, has_functions};
+pub(crate) use release::{StrategyName, deployed_apis, has_functions};
 use thiserror::Error;
 
 use crate::{
     aws::{Clients, documents::Documents, sts::Caller},
     context::Context,
-    deploy::{DeployContext, DeployError, Outputs, artifact_bucket, observe, rights},
+    deploy::{
+        DeployContext, DeployError, Outputs, artifact_bucket,
+        observe::{self, Extent, Observation},
+        rights,
+    },
     local::{self, LocalError},
     lock::HeldLocks,
     render, surroundings,
@@ -108,18 +116,25 @@ impl Session {
     }
 
     /// Observes every system of the stage.
-    pub(crate) async fn observe(&self) -> miette::Result<Observed> {
-        self.observe_only(&self.systems).await
+    pub(crate) async fn observe(&self, extent: Extent) -> miette::Result<Observed> {
+        self.observe_only(&self.systems, extent).await
     }
 
     /// Observes some systems of the stage.
-    pub(crate) async fn observe_only(&self, systems: &[RenderedSystem]) -> miette::Result<Observed> {
-        Ok(observe::observe(systems, &self.clients).await?)
+    pub(crate) async fn observe_only(&self, systems: &[RenderedSystem], extent: Extent) -> miette::Result<Observed> {
+        Ok(observe::observe(systems, extent, &self.clients).await?)
+    }
+
+    /// Observes every system of the stage, and lists all stacks of the regions that the stage's stacks may be in: its own, and that of
+    /// CloudFront's certificates.
+    pub(crate) async fn observe_and_list(&self, extent: Extent) -> miette::Result<Observation> {
+        let regions = BTreeSet::from([self.clients.region(), cdn::REGION]);
+        Ok(observe::observe_and_list(&self.systems, extent, &regions, &self.clients).await?)
     }
 
     /// Returns the artifact bucket, or `None` while foundation is not deployed.
     pub(crate) async fn artifact_bucket(&self) -> miette::Result<Option<String>> {
-        let observed = self.observe_only(&foundation_of(&self.systems)).await?;
+        let observed = self.observe_only(&foundation_of(&self.systems), Extent::Stacks).await?;
         Ok(self.bucket(&observed))
     }
 

@@ -17,7 +17,7 @@ use crate::{
     ledger::{Entry, Ledger, needs_of_stack},
     lock::HeldLocks,
     release::{
-        CanaryPlan, LiveAliases, ReleaseContext, ReleaseMetadata,
+        CanaryPlan, Known, LiveAliases, ReleaseContext, ReleaseMetadata,
         smoke::{DirectInvocation, SmokeTest},
     },
     site::Pages,
@@ -53,6 +53,8 @@ pub(crate) struct SystemRelease<'a> {
     pub(crate) smoke_tests: Vec<SmokeTest>,
     /// The expected `CodeSha256` of each function, where it is known.
     pub(crate) code: BTreeMap<String, String>,
+    /// What this run knows of functions.
+    pub(crate) known: BTreeMap<String, Known>,
     pub(crate) metadata: ReleaseMetadata,
 }
 
@@ -70,6 +72,7 @@ impl SystemRelease<'_> {
             canary: self.canary.clone(),
             smoke_tests: self.smoke_tests.clone(),
             code: self.code.clone(),
+            known: self.known.clone(),
             metadata: self.metadata.clone(),
             pages: &self.pages,
             clients: &self.session.clients,
@@ -98,6 +101,7 @@ impl Session {
             canary: None,
             smoke_tests: self.smoke_checks(system, outputs),
             code: BTreeMap::new(),
+            known: BTreeMap::new(),
             metadata: self.metadata(system, observed),
         }
     }
@@ -167,10 +171,6 @@ impl Session {
 
     /// What the ledger keeps of a release that is made now.
     fn metadata(&self, system: &RenderedSystem, observed: &Observed) -> ReleaseMetadata {
-        let templates = system.stacks.iter().filter_map(|stack| {
-            let template = observed.stacks.get(&stack.name)?.template.as_ref()?;
-            Some((stack.name.as_str(), template))
-        });
         ReleaseMetadata {
             stage: self.stage.name.clone(),
             system: system.name.clone(),
@@ -179,11 +179,27 @@ impl Session {
             plan: None,
             alarms: self.stage.release.alarms.clone(),
             system_alarms: system_alarms(system),
-            needs: templates.clone().flat_map(|(name, template)| needs_of_stack(name, template)).collect(),
-            apis: templates.flat_map(|(name, template)| plan::api::deployments(name, template)).collect(),
+            needs: templates(system, observed).flat_map(|(name, template)| needs_of_stack(name, template)).collect(),
+            apis: deployed_apis(system, observed),
             sites: BTreeMap::new(),
         }
     }
+}
+
+/// Returns the deployments of a system's APIs; see [`Entry::apis`].
+pub(crate) fn deployed_apis(system: &RenderedSystem, observed: &Observed) -> BTreeMap<String, String> {
+    templates(system, observed).flat_map(|(name, template)| plan::api::deployments(name, template)).collect()
+}
+
+/// The templates of a system's deployed stacks, by the stacks' names.
+fn templates<'a>(
+    system: &'a RenderedSystem,
+    observed: &'a Observed,
+) -> impl Iterator<Item = (&'a str, &'a serde_json::Value)> {
+    system.stacks.iter().filter_map(|stack| {
+        let template = observed.stacks.get(&stack.name)?.template.as_ref()?;
+        Some((stack.name.as_str(), template))
+    })
 }
 
 /// The test of a smoke check. `urls` are those of the system's APIs, by logical ID.

@@ -24,6 +24,7 @@ use crate::{
     aws::{AwsError, Clients, documents::Documents, s3::ObjectHeaders},
     deploy::Outputs,
     error::chain,
+    parallel,
     ui::Ui,
     workspace::Workspace,
 };
@@ -110,13 +111,35 @@ impl<'a> Pages<'a> {
         Ok(manifests)
     }
 
+    /// Returns the manifests of the workspace's sites that are deployed.
+    pub(crate) fn manifests(&self, workspace: &Workspace) -> Result<BTreeMap<String, String>, SiteError> {
+        let mut manifests = BTreeMap::new();
+        for site in &self.system.sites {
+            let Ok(destination) = self.destination(site, &config_outputs(site)) else { continue };
+            let objects = site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
+            manifests.insert(site.name.clone(), Manifest::new(site, &objects).name());
+        }
+        Ok(manifests)
+    }
+
     /// Returns the files of the workspace's sites that differ from the published ones; all of a site without a bucket.
-    pub(crate) async fn changed_files(&self, workspace: &Workspace) -> Result<Vec<SitePreview>, SiteError> {
+    ///
+    /// Of a site whose manifest is the released one, only files that keep their names are compared: the others were there when it was
+    /// released, and none with another content can have their names.
+    pub(crate) async fn changed_files(
+        &self,
+        workspace: &Workspace,
+        released: &BTreeMap<String, String>,
+    ) -> Result<Vec<SitePreview>, SiteError> {
         let mut previews = Vec::new();
         for site in &self.system.sites {
             let keys: Vec<_> = match self.destination(site, &config_outputs(site)) {
                 Ok(destination) => {
-                    let objects = site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
+                    let mut objects =
+                        site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
+                    if released.get(&site.name) == Some(&Manifest::new(site, &objects).name()) {
+                        objects.retain(|object| !object.hashed);
+                    }
                     let changed = self.changed(site, &destination, &objects).await?;
                     changed.into_iter().map(|object| object.key.clone()).collect()
                 }
@@ -271,12 +294,11 @@ impl<'a> Pages<'a> {
         destination: &Destination,
         objects: &'o [SiteObject],
     ) -> Result<Vec<&'o SiteObject>, SiteError> {
-        let mut existing: BTreeMap<String, ObjectHeaders> = BTreeMap::new();
-        for object in objects {
-            if let Some(headers) = self.existing(site, destination, &object.key).await? {
-                existing.insert(object.key.clone(), headers);
-            }
-        }
+        let existing = objects.iter().map(async |object| {
+            let headers = self.existing(site, destination, &object.key).await?;
+            Ok::<_, SiteError>(headers.map(|headers| (object.key.clone(), headers)))
+        });
+        let existing: BTreeMap<_, _> = parallel::each(existing).await?.into_iter().flatten().collect();
         Ok(files::changed(objects, &existing))
     }
 

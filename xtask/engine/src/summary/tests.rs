@@ -32,7 +32,7 @@ fn prune(pruned: usize, failure: &[&str]) -> JobRecord {
 
 fn upload() -> Vec<Released> {
     let (function_name, version) = ("photos-upload-prod".to_owned(), "3".to_owned());
-    vec![Released { function_name, version, before: Some("2".to_owned()) }]
+    vec![Released { function_name, version, before: Some("2".to_owned()), versions: 2 }]
 }
 
 fn deployed() -> JobRecord {

@@ -177,6 +177,7 @@ fn a_killed_process_sends_nothing_more_and_its_lock_is_taken_over() {
     simulate(async || {
         let world = World::new(1);
         world.deploy(1).await;
+        world.aws.change_templates();
         // So slow that the lock is renewed before the deploy ends.
         world.aws.set_latency(Duration::from_secs(8));
         let interruption = Interruption::simulated();
@@ -202,6 +203,7 @@ fn an_interrupted_run_releases_its_lock() {
     simulate(async || {
         let world = World::new(1);
         world.deploy(1).await;
+        world.aws.change_templates();
         let interruption = Interruption::simulated();
         let interrupt = async {
             world.lock_writes(1).await;

@@ -8,22 +8,27 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "shifts-before-recording",
         breaks: "Aliases move to new versions before the release is recorded.",
         file: "release/mod.rs",
-        find: "    let entry = context.metadata.entry(ReleaseKind::Deploy, changes);
+        find: "    let mut entry = context.metadata.entry(ReleaseKind::Deploy, changes);
 ",
         replace: "    for candidate in candidates {
         let name = &candidate.function.function_name;
         let shifted = context.clients.lambda().point(name, \"live\", &candidate.version).await;
         shifted.map_err(context::failed(name))?;
     }
-    let entry = context.metadata.entry(ReleaseKind::Deploy, changes);
+    let mut entry = context.metadata.entry(ReleaseKind::Deploy, changes);
 ",
     },
     Mutation {
         name: "closes-before-shift",
         breaks: "A release is closed before its aliases move.",
         file: "release/shift.rs",
-        find: "context.ledger.record_step(&mut open, \"all of the traffic\".to_owned()).await?;",
-        replace: "context.ledger.close(&mut open, Outcome::Released).await?;",
+        find: "    if !is_recorded {
+        context.ledger.record_step(&mut open, ALL_STEP.to_owned()).await?;
+    }
+",
+        replace: "    let _ = is_recorded;
+    context.ledger.close(&mut open, Outcome::Released).await?;
+",
     },
     Mutation {
         name: "leaves-release-open",

@@ -50,11 +50,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "executes-refused-losses",
         breaks: "A plan that replaces or deletes a stateful resource is executed unasked.",
         file: "commands/deploy/apply.rs",
-        find: "    let (args, session) = (&target.args, &target.session);
-    Refused::check(&preview)?;
+        find: "    Refused::check(&prepared.preview)?;
 ",
-        replace: "    let (args, session) = (&target.args, &target.session);
-",
+        replace: "",
     },
     Mutation {
         name: "executes-unplanned-losses",

@@ -12,6 +12,7 @@ use model::{
     stage::Stage,
 };
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use simulated_aws::account::Account;
 
 use super::{ledgers, pages, view};
@@ -22,6 +23,9 @@ use crate::{
     workspace,
     world::Tools,
 };
+
+/// The output with the hash of a template, which the template that is compared does not have.
+const HASH: &str = "XtaskTemplateHash";
 
 /// The states of a stack in which CloudFormation accepts an update.
 const UPDATABLE: [&str; 5] =
@@ -133,9 +137,17 @@ fn of_stack(account: &Account, stack: &RenderedStack) -> Option<String> {
     if !UPDATABLE.contains(&status) {
         return Some(format!("stack {name} is in {status}"));
     }
-    let template = template.unwrap_or(&Value::Null);
-    (*template != stack.template)
-        .then(|| format!("the template of stack {name} differs: {}", first_difference("", template, &stack.template)))
+    let mut template = template.cloned().unwrap_or_default();
+    let hash = template.get_mut("Outputs").and_then(|outputs| outputs.as_object_mut()?.remove(HASH));
+    if template["Outputs"].as_object().is_some_and(serde_json::Map::is_empty) {
+        template.as_object_mut()?.remove("Outputs");
+    }
+    if template != stack.template {
+        let difference = first_difference("", &template, &stack.template);
+        return Some(format!("the template of stack {name} differs: {difference}"));
+    }
+    let expected = json!({ "Value": hex::encode(Sha256::digest(stack.template.to_string())) });
+    (hash != Some(expected)).then(|| format!("stack {name} has the hash of another template: {hash:?}"))
 }
 
 fn first_difference(path: &str, actual: &Value, expected: &Value) -> String {

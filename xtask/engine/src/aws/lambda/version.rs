@@ -61,7 +61,21 @@ pub(crate) enum Readiness {
     Failed(String),
 }
 
-pub(super) fn readiness(
+pub(super) fn described(found: &FunctionConfiguration) -> Version {
+    Version {
+        version: found.version().unwrap_or_default().to_owned(),
+        code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
+        readiness: readiness(
+            found.state(),
+            found.state_reason(),
+            found.last_update_status(),
+            found.last_update_status_reason(),
+        ),
+        settings: settings(found),
+    }
+}
+
+fn readiness(
     state: Option<&State>,
     state_reason: Option<&str>,
     update: Option<&LastUpdateStatus>,
@@ -76,7 +90,7 @@ pub(super) fn readiness(
     }
 }
 
-pub(super) fn settings(found: &FunctionConfiguration) -> Settings {
+fn settings(found: &FunctionConfiguration) -> Settings {
     let environment = found.environment().and_then(|environment| environment.variables()).into_iter().flatten();
     // An environment that cannot be read, because its key is unusable, equals no other version's.
     let unreadable = found.environment().and_then(|environment| environment.error());

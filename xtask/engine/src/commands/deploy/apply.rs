@@ -3,12 +3,19 @@
 use std::collections::BTreeSet;
 
 use model::rendered::RenderedSystem;
-use plan::{Plan, file::fingerprint, observed::Observed, preview::Preview};
+use plan::{
+    Plan,
+    file::fingerprint,
+    observed::{Observed, ObservedStack},
+    preview::Preview,
+};
 
 use super::{
     prepare::{Prepared, Target},
     refused::Refused,
     routes::{self, ChangedRoutes},
+    snapshot::Snapshot,
+    work::Newest,
 };
 use crate::{
     aws::documents::Documents,
@@ -22,12 +29,17 @@ use crate::{
 
 /// The stacks and the code after a deploy; users still get the earlier versions of functions.
 pub(super) struct Applied {
+    /// The systems that the deploy has work for.
     pub(super) systems: Vec<RenderedSystem>,
+    /// The other systems.
+    pub(super) settled: Vec<RenderedSystem>,
     pub(super) deployed: Deployed,
     /// The stage after the deploy.
     pub(super) observed: Observed,
     /// The functions that existed before the deploy.
     pub(super) existing: BTreeSet<String>,
+    /// The newest release of each system.
+    pub(super) newest: Newest,
     /// The routes that changed with the stacks.
     pub(super) routes: ChangedRoutes,
     /// The hash of the plan's inputs, for the ledger.
@@ -36,55 +48,77 @@ pub(super) struct Applied {
     pub(super) must_confirm_sites: bool,
 }
 
-/// Applies a plan.
+/// Accepts a plan.
 ///
 /// # Errors
 ///
-/// When the plan is refused or not confirmed, or a stack or function fails.
+/// When it is refused or not confirmed.
+pub(super) fn accept(target: &Target, prepared: &Prepared) -> miette::Result<()> {
+    Refused::check(&prepared.preview)?;
+    Refused::check_foundation(&prepared.plan, &target.args, &target.session.stage)?;
+    if target.file.is_none() {
+        confirm(target, &prepared.plan)?;
+    }
+    Ok(())
+}
+
+/// Applies the part of an accepted plan that concerns some systems.
+///
+/// # Errors
+///
+/// When a stack or function fails.
 pub(super) async fn apply(
     target: &Target,
+    systems: &[RenderedSystem],
     prepared: Prepared,
     locks: &HeldLocks<Documents>,
     draft: &Draft<DeployReport>,
 ) -> miette::Result<Applied> {
-    let Prepared { observed, systems, inputs, plan, preview } = prepared;
+    let Prepared { mut observed, systems: planned, inputs, mut plan, preview, newest, .. } = prepared;
     let (args, session) = (&target.args, &target.session);
-    Refused::check(&preview)?;
-    Refused::check_foundation(&plan, args, &session.stage)?;
-    if target.file.is_none() {
-        confirm(target, &plan)?;
-    }
+    let must_confirm_sites = session.stage.protected && !args.yes && target.file.is_none() && plan.is_empty();
     warn_of_permissions(&plan, session).await;
-    let deployed = Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
+    let (systems, settled): (Vec<_>, Vec<_>) =
+        planned.into_iter().partition(|planned| systems.iter().any(|system| system.name == planned.name));
+    plan.stacks.retain(|stack| systems.iter().any(|system| system.name == stack.system));
+    let mut deployed = Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
     let routes = routes::changed(&systems, &observed, &deployed);
     let existing = observed.functions.keys().cloned().collect();
-    let is_unchanged = deployed.code.is_empty() && deployed.stacks.values().all(|done| *done == Done::None);
-    let is_released = systems.iter().any(|system| !target.partial.contains(&system.name));
-    let needs_observation = is_released && !is_unchanged;
-    let observed = if needs_observation { session.observe().await? } else { observed };
-    let must_confirm_sites = session.stage.protected && !args.yes && target.file.is_none() && plan.is_empty();
+    for stack in plan.stacks {
+        if let Some(known) = observed.stacks.get_mut(&stack.name) {
+            known.template = Some(stack.template);
+        } else {
+            let created = ObservedStack { template: Some(stack.template), ..ObservedStack::default() };
+            observed.stacks.insert(stack.name, created);
+        }
+    }
+    let unchanged = settled.iter().flat_map(|system| &system.stacks);
+    deployed.stacks.extend(unchanged.map(|stack| (stack.name.clone(), Done::None)));
     let fingerprint = fingerprint(&inputs);
-    Ok(Applied { systems, deployed, observed, existing, routes, fingerprint, must_confirm_sites })
+    Ok(Applied { systems, settled, deployed, observed, existing, newest, routes, fingerprint, must_confirm_sites })
 }
 
-/// Returns the artifact bucket, which holds the locks. Deploys foundation first where there is none, so that everything else is
-/// deployed under locks. Without locks, only foundation is deployed, or a plan that was made before there was a bucket.
+/// Deploys foundation where there is none, so that everything else is deployed under locks; returns whether it did. Without locks, only
+/// foundation is deployed, or a plan that was made before there was a bucket.
 ///
 /// # Errors
 ///
-/// When a call fails, or foundation cannot be deployed.
-pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) -> miette::Result<Option<String>> {
+/// When foundation cannot be deployed.
+pub(super) async fn deploy_missing_foundation(
+    target: &Target,
+    snapshot: &Snapshot,
+    draft: &Draft<DeployReport>,
+) -> miette::Result<bool> {
     let Target { args, file, session, systems, partial, .. } = target;
-    let bucket = session.bucket_of_locks().await?;
     let foundation = session::foundation_of(systems);
     let is_alone = foundation.len() == systems.len();
-    if bucket.is_some() || file.is_some() || !partial.is_empty() || foundation.is_empty() || is_alone {
-        return Ok(bucket);
+    if snapshot.bucket.is_some() || file.is_some() || !partial.is_empty() || foundation.is_empty() || is_alone {
+        return Ok(false);
     }
     let stage = &session.stage;
-    let observed = session.observe_only(&foundation).await?;
-    let plan = plan::plan(&stage.name, &foundation, &target.artifacts, &observed);
-    let mut preview = planning::preview(&foundation, &plan, &observed, session);
+    let observed = &snapshot.observation.observed;
+    let plan = plan::plan(&stage.name, &foundation, &target.artifacts, observed);
+    let mut preview = planning::preview(&foundation, &plan, observed, session);
     // The plan of all systems, which follows, warns of unmet allowances.
     let _unmet = args.allowances.allowances().apply(&mut preview.findings);
     Refused::check(&preview)?;
@@ -94,9 +128,9 @@ pub(super) async fn lock_bucket(target: &Target, draft: &Draft<DeployReport>) ->
     ui.say_plan(&preview);
     confirm(target, &plan)?;
     let locks = &HeldLocks::none();
-    let deployed = Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
+    let deployed = Step { target, locks, draft }.carry_out(&plan, &preview, observed).await?;
     let bucket = deploy::artifact_bucket(&stage.name, &deployed.outputs);
-    bucket.map(Some).ok_or_else(|| DeployError::NoFoundation { stage: stage.name.clone() }.into())
+    bucket.map(|_| true).ok_or_else(|| DeployError::NoFoundation { stage: stage.name.clone() }.into())
 }
 
 struct Step<'a> {
@@ -112,7 +146,7 @@ impl Step<'_> {
         let guard = Guard { preview, allowances: &target.args.allowances.allowances() };
         let on_change = |stack: &str| draft.update(|report| report.changed_stacks.push(stack.to_owned()));
         let context = session.deploy_context(locks, &on_change);
-        Ok(deploy::apply(context, plan, &target.artifacts, session::outputs(observed), guard).await?)
+        Ok(deploy::apply(context, plan, &target.artifacts, observed, guard).await?)
     }
 }
 

@@ -1,23 +1,29 @@
 //! The fourth step: releases the systems one after another, each with its sites.
 
-use model::rendered::RenderedSystem;
+use std::collections::BTreeMap;
+
+use model::rendered::{RenderedStack, RenderedSystem};
+use plan::observed::Observed;
 
 use super::{apply::Applied, prepare::Target};
 use crate::{
     aws::documents::Documents,
-    deploy::{self, Deployed},
+    deploy::{self, Deployed, Done, Outputs},
     ledger::Entry,
     lock::HeldLocks,
-    release::{self, ReleaseError, Released},
+    release::{self, Known, ReleaseError, Released},
     report::{DeployReport, Draft, ReleaseFailure, ReleaseProgress},
-    session::has_functions,
+    session::{self, has_functions},
     site::Published,
 };
 
 /// The stage after a deploy and its releases.
 pub(super) struct Deployment {
+    /// The systems that the deploy had work for.
     pub(super) systems: Vec<RenderedSystem>,
     pub(super) deployed: Deployed,
+    /// The parameters of the stacks before the deploy.
+    pub(super) parameters: Outputs,
     /// The released functions.
     pub(super) functions: Vec<Released>,
     /// The published sites.
@@ -36,7 +42,8 @@ pub(super) async fn release(
     draft: &Draft<DeployReport>,
 ) -> miette::Result<Deployment> {
     let bucket = deploy::artifact_bucket(&target.session.stage.name, &applied.deployed.outputs);
-    let (mut functions, mut sites) = (Vec::new(), Vec::new());
+    let mut functions = live(&applied.settled, &applied.observed);
+    let mut sites = Vec::new();
     let releases = |system: &&RenderedSystem| has_functions(system) || !system.sites.is_empty();
     let (partial, complete): (Vec<_>, Vec<_>) =
         applied.systems.iter().filter(releases).partition(|system| target.partial.contains(&system.name));
@@ -72,8 +79,18 @@ pub(super) async fn release(
              others keep their live version until `cargo xtask deploy --stage {stage} --system {name}`"
         ));
     }
-    let Applied { systems, deployed, .. } = applied;
-    Ok(Deployment { systems, deployed, functions, sites })
+    let Applied { systems, deployed, observed, .. } = applied;
+    Ok(Deployment { systems, deployed, parameters: session::parameters(&observed), functions, sites })
+}
+
+/// Returns the functions of systems whose `live` stays where it is.
+pub(super) fn live(systems: &[RenderedSystem], observed: &Observed) -> Vec<Released> {
+    let functions = systems.iter().flat_map(|system| &system.stacks).flat_map(|stack| &stack.functions);
+    let live = functions.filter_map(|function| {
+        let version = observed.functions.get(&function.function_name)?.live.clone()?;
+        Some(Released { function_name: function.function_name.clone(), version, before: None, versions: 0 })
+    });
+    live.collect()
 }
 
 struct Steps<'a> {
@@ -89,6 +106,8 @@ impl Steps<'_> {
         let Self { target, applied, .. } = self;
         let session = &target.session;
         let mut release = session.release_of(system, &applied.observed, &applied.deployed.outputs, self.bucket);
+        release.ledger = session.ledger(self.bucket, &system.name).knowing(applied.newest.get(&system.name).cloned());
+        release.known = self.known(system);
         // Everything that can refuse the release comes before the first shift of traffic.
         let question = |site: &str, files| format!("Publish {files} files of {site} to {}?", session.stage.name);
         let approve = |site: &str, files| {
@@ -111,6 +130,22 @@ impl Steps<'_> {
         // Without a new release, a page may still be missing, or its configuration may have changed.
         release.pages.publish(&sites).await?;
         Ok((released, release.pages.published()))
+    }
+
+    /// Returns what this run knows of a system's functions. It has not observed what CloudFormation has changed.
+    fn known(&self, system: &RenderedSystem) -> BTreeMap<String, Known> {
+        let Applied { deployed, observed, .. } = self.applied;
+        let is_unchanged = |stack: &&RenderedStack| deployed.stacks.get(&stack.name) == Some(&Done::None);
+        let functions = system.stacks.iter().filter(is_unchanged).flat_map(|stack| &stack.functions);
+        let known = functions.filter_map(|function| {
+            let name = &function.function_name;
+            let known = match deployed.latest.get(name) {
+                Some(latest) => Known::Updated(latest.clone()),
+                None => Known::Unchanged(observed.functions.get(name)?.clone()),
+            };
+            Some((name.clone(), known))
+        });
+        known.collect()
     }
 
     fn report_failure(

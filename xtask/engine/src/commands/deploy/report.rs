@@ -1,24 +1,25 @@
 //! The last step: stale API deployments, pruning, and what the deploy did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::rendered::{ApiKind, RenderedMethod, RenderedSystem};
+use model::rendered::{ApiKind, RenderedFunction, RenderedMethod, RenderedStack, RenderedSystem};
 use serde_json::json;
 
 use super::{
     super::{print_json, prune, status},
     prepare::{Prepared, Target},
-    release::Deployment,
+    release::{Deployment, live},
 };
 use crate::{
     application::{Application, Demo},
     aws::documents::Documents,
-    deploy::{Deployed, Done},
+    deploy::{Deployed, Done, Outputs},
     error::{Exit, one_line},
     lock::HeldLocks,
+    release::not_checked,
     render,
-    report::{DeployReport, Draft, StackReport},
-    session::Session,
+    report::{DeployReport, Draft, ReleaseProgress, StackReport},
+    session::{self, Session, has_functions},
     ui::Format,
 };
 
@@ -29,6 +30,31 @@ pub(super) fn print_plan(target: &Target, prepared: &Prepared) -> miette::Result
     }
     let (stage, changed) = (&target.session.stage.name, !prepared.plan.is_empty());
     print_json(&json!({ "stage": stage, "changed": changed, "plan": prepared.preview }), &target.session.context.ui)
+}
+
+/// Reports a deploy that had nothing to do.
+///
+/// # Errors
+///
+/// When the result cannot be printed.
+pub(super) async fn report_unchanged(
+    target: &Target,
+    prepared: &Prepared,
+    draft: &Draft<DeployReport>,
+) -> miette::Result<Exit> {
+    let session = &target.session;
+    for system in prepared.systems.iter().filter(|system| has_functions(system)) {
+        let checks = session.smoke_checks(system, &BTreeMap::new()).len();
+        not_checked(&session.stage.name, &system.name, checks).iter().for_each(|line| session.context.ui.say(line));
+    }
+    let stacks = render::stacks_of(&prepared.systems).map(|stack| (stack.name.clone(), Done::None));
+    let deployed =
+        Deployed { outputs: session::outputs(&prepared.observed), stacks: stacks.collect(), ..Deployed::default() };
+    let functions = live(&prepared.systems, &prepared.observed);
+    draft.update(|report| report.progress = ReleaseProgress::Complete);
+    let deployment =
+        Deployment { systems: Vec::new(), deployed, parameters: Outputs::new(), functions, sites: Vec::new() };
+    finish(target, &deployment, false, draft).await
 }
 
 /// Prunes, reports what the deploy did, and runs the demos of the local cloud. The release is complete, so a failure of the first
@@ -43,18 +69,38 @@ pub(super) async fn report(
     locks: &HeldLocks<Documents>,
     draft: &Draft<DeployReport>,
 ) -> miette::Result<Exit> {
-    let Target { args, session, .. } = target;
+    let session = &target.session;
     let ui = &session.context.ui;
     let Deployment { systems, deployed, .. } = &deployment;
-    if let Err(error) = warn_of_stale_routes(systems, deployed, session).await {
-        ui.warn(format_args!("failed to check the deployed routes: {}", one_line(error.as_ref())));
-    }
     let changed = has_changed(&deployment);
     // Other stacks of a system may need the same artifacts, so only systems with all stacks are pruned.
-    let complete: Vec<_> = systems.iter().filter(|system| !target.partial.contains(&system.name)).cloned().collect();
-    if changed && let Err(error) = prune::after_deploy(&complete, &target.artifacts, locks, session).await {
-        ui.warn(format_args!("failed to prune old versions: {}", one_line(error.as_ref())));
-    }
+    let complete = systems.iter().filter(|system| !target.partial.contains(&system.name));
+    let outdated: Vec<_> = complete.filter_map(|system| outdated(system, &deployment)).collect();
+    let described = (&deployed.outputs, &deployment.parameters);
+    let prune = async {
+        if !outdated.is_empty()
+            && let Err(error) = prune::after_deploy(&outdated, &target.artifacts, described, locks, session).await
+        {
+            ui.warn(format_args!("failed to prune old versions: {}", one_line(error.as_ref())));
+        }
+    };
+    let check = async {
+        if let Err(error) = warn_of_stale_routes(systems, deployed, session).await {
+            ui.warn(format_args!("failed to check the deployed routes: {}", one_line(error.as_ref())));
+        }
+    };
+    tokio::join!(prune, check);
+    finish(target, &deployment, changed, draft).await
+}
+
+async fn finish(
+    target: &Target,
+    deployment: &Deployment,
+    changed: bool,
+    draft: &Draft<DeployReport>,
+) -> miette::Result<Exit> {
+    let Target { args, session, systems, .. } = target;
+    let (ui, deployed) = (&session.context.ui, &deployment.deployed);
     let urls = session.urls(&deployed.outputs);
     let stacks = deployed.stacks.iter().map(|(name, action)| StackReport { name: name.clone(), action: *action });
     draft.update(|report| {
@@ -77,6 +123,33 @@ pub(super) async fn report(
     Ok(Exit::Success)
 }
 
+/// Returns the part of a system that may have something to prune: functions with more versions than are kept and those that share their
+/// artifacts, layers of changed stacks, and published sites.
+fn outdated(system: &RenderedSystem, deployment: &Deployment) -> Option<RenderedSystem> {
+    let has_old_versions = |function: &RenderedFunction| {
+        let mut released = deployment.functions.iter();
+        released.any(|released| released.function_name == function.function_name && released.versions > prune::KEEP)
+    };
+    let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
+    let binaries: BTreeSet<_> =
+        functions.filter(|function| has_old_versions(function)).map(|function| function.id.binary.clone()).collect();
+    let mut part = system.clone();
+    for stack in &mut part.stacks {
+        if deployment.deployed.stacks.get(&stack.name) == Some(&Done::None) {
+            stack.layers.clear();
+        }
+    }
+    // Any function may use a layer.
+    let has_layers = part.stacks.iter().any(|stack| !stack.layers.is_empty());
+    for stack in &mut part.stacks {
+        stack.functions.retain(|function| has_layers || binaries.contains(&function.id.binary));
+    }
+    let is_published = |name: &str| deployment.sites.iter().any(|site| site.name == name && !site.uploaded.is_empty());
+    part.sites.retain(|site| is_published(&site.name));
+    let has_any = !part.sites.is_empty() || has_layers || part.stacks.iter().any(|stack| !stack.functions.is_empty());
+    has_any.then_some(part)
+}
+
 fn has_changed(deployment: &Deployment) -> bool {
     let Deployment { deployed, functions, sites, .. } = deployment;
     !deployed.code.is_empty()
@@ -95,7 +168,8 @@ async fn warn_of_stale_routes(
     if session.clients.endpoint().is_some() {
         return Ok(());
     }
-    for stack in render::stacks_of(systems) {
+    let is_changed = |stack: &&RenderedStack| deployed.stacks.get(&stack.name).is_some_and(|done| *done != Done::None);
+    for stack in render::stacks_of(systems).filter(is_changed) {
         // An HTTP API deploys its changes by itself.
         for api in stack.apis.iter().filter(|api| api.kind == ApiKind::Rest) {
             let outputs = deployed.outputs.get(&stack.name);

@@ -1,5 +1,7 @@
 //! The plan against the deployed stacks.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8Path;
 use model::{rendered::RenderedSystem, stage::Stage};
 use plan::{
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     aws::drift::Drift,
     context::Context,
-    deploy,
+    deploy::{self, observe::Extent},
     error::one_line,
     lock::HeldLocks,
     plan_file,
@@ -44,7 +46,7 @@ pub(super) async fn plan(
         None
     } else {
         let session = Session::open(stage.clone(), context).await?;
-        planning::refuse_missing(selected, partial, &session).await?;
+        planning::refuse_missing(selected, partial, &session.observe(Extent::Stacks).await?, &session)?;
         Some(session)
     };
     let artifacts = build::artifacts(&stage, selected, folder, context).await?;
@@ -53,19 +55,20 @@ pub(super) async fn plan(
         None => Session::open(stage, context).await?,
     };
     let preview = async {
-        let observed = session.observe().await?;
-        let selected = &session.without_narrowing(selected, &observed);
-        let plan = plan::plan(&session.stage.name, selected, &artifacts, &observed);
-        let mut preview = planning::preview(selected, &plan, &observed, &session);
+        let observation = session.observe_and_list(Extent::Everything).await?;
+        let observed = &observation.observed;
+        let selected = &session.without_narrowing(selected, observed);
+        let plan = plan::plan(&session.stage.name, selected, &artifacts, observed);
+        let mut preview = planning::preview(selected, &plan, observed, &session);
         let selection = args.selection.selection();
-        let scope = Scope { selection: &selection, partial };
-        planning::complete(&mut preview, selected, &observed, scope, &session).await;
-        add_change_sets(&mut preview, &plan, &observed, &session).await;
+        let scope = Scope { selection: &selection, partial, released: &BTreeMap::new() };
+        planning::complete(&mut preview, selected, &observation, scope, &session).await;
+        add_change_sets(&mut preview, &plan, observed, &session).await;
         if args.drift {
-            add_drift(&mut preview, selected, &observed, &session).await?;
+            add_drift(&mut preview, selected, observed, &session).await?;
         }
         if let Some(path) = &args.out {
-            let inputs = planning::all_inputs(selected, &artifacts, &observed, &session)?;
+            let inputs = planning::all_inputs(selected, &artifacts, observed, &session)?;
             write(path, args, inputs, preview.clone(), context)?;
         }
         Ok(preview)
@@ -91,11 +94,11 @@ fn write(
 
 /// Adds CloudFormation's own change sets as a second opinion. The plan is complete without them, so a failure is a warning.
 async fn add_change_sets(preview: &mut Preview, plan: &Plan, observed: &Observed, session: &Session) {
-    let (outputs, bucket) = (session::outputs(observed), session.bucket(observed));
+    let outputs = session::outputs(observed);
     let ui = &session.context.ui;
     let (locks, on_change) = (HeldLocks::none(), |_: &str| {});
     let context = session.deploy_context(&locks, &on_change);
-    match deploy::preview_change_sets(context, plan, &outputs, bucket.as_deref()).await {
+    match deploy::preview_change_sets(context, plan, observed, &outputs).await {
         Ok(change_sets) => preview::add_change_sets(preview, &change_sets),
         Err(error) => {
             ui.warn(format_args!("failed to get CloudFormation's own change sets: {}", one_line(&error)));

@@ -97,7 +97,8 @@ async fn deployed(
         ui: &ui,
     };
     let poller = Poller::new(&clients);
-    let rollout = Rollout { context, poller: &poller, bucket: None };
+    let known = BTreeMap::new();
+    let rollout = Rollout { context, poller: &poller, known: &known, bucket: None };
     let stack = PlannedStack {
         system: "notes".to_owned(),
         stack: "api".to_owned(),

@@ -88,6 +88,13 @@ impl Aws {
         (object.writes, object.body)
     }
 
+    /// Changes the templates of all stacks by hand, so that a deploy has something to do.
+    pub(super) fn change_templates(&self) {
+        for stack in self.state().stacks.values_mut() {
+            stack.template["Description"] = "Changed by hand.".into();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,6 +134,9 @@ impl Aws {
         let date = ("date", now.clone());
         let key = url.path().trim_start_matches('/').to_owned();
         let mut state = self.state();
+        if method == "GET" && key.is_empty() && state.stacks.values().all(|stack| stack.status() != "CREATE_COMPLETE") {
+            return (404, vec![date], "<Error><Code>NoSuchBucket</Code><Message>no</Message></Error>".to_owned());
+        }
         if method == "GET" && key.is_empty() {
             return (200, vec![date], "<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>".to_owned());
         }
