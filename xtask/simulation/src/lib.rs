@@ -12,6 +12,7 @@ pub mod commands;
 pub mod faults;
 pub mod history;
 pub mod log;
+pub mod measure;
 pub mod mutations;
 pub mod observer;
 pub mod process;

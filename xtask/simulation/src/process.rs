@@ -128,6 +128,7 @@ impl Started {
         let process = machine.start(ProcessSettings {
             seed: hash(world.seed, name.as_bytes()),
             network: world.aws.connector(&name),
+            holds_rates: world.holds_rates,
             keys: Keys { access_key: "AKIDSIMULATED".to_owned(), secret: SECRET_KEY.to_owned(), session: None },
             variables: std::collections::BTreeMap::new(),
         });

@@ -72,6 +72,8 @@ pub struct World {
     pub log: Log,
     /// What histories share.
     pub tools: Tools,
+    /// Whether processes hold their calls below the rates that AWS publishes.
+    pub holds_rates: bool,
     /// What changes.
     pub state: RefCell<State>,
 }
@@ -101,15 +103,18 @@ impl World {
     /// A world with an empty account. Needs a paused runtime.
     #[must_use]
     pub fn new(history: &History, tools: &Tools) -> Self {
-        let settings = Settings {
+        let pace = PACES[usize::try_from(hash(history.seed, b"pace") % PACES.len() as u64).unwrap_or_default()];
+        Self::with(history, tools, Settings { keeps_snapshots: true, pace, ..Settings::default() })
+    }
+
+    /// A world whose account has these settings.
+    pub(crate) fn with(history: &History, tools: &Tools, settings: Settings) -> Self {
+        let aws = Aws::new(Settings {
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             seed: history.seed,
-            keeps_snapshots: true,
-            pace: PACES[usize::try_from(hash(history.seed, b"pace") % PACES.len() as u64).unwrap_or_default()],
-            ..Settings::default()
-        };
-        let aws = Aws::new(settings);
+            ..settings
+        });
         let (plan, observer) = (FaultPlan::default(), Observer::default());
         aws.set_faults(plan.clone());
         observer.watch(&aws);
@@ -137,6 +142,7 @@ impl World {
             observer,
             log: Log::default(),
             tools: tools.clone(),
+            holds_rates: true,
             state: RefCell::new(state),
         };
         world.log.line(format_args!("== clocks are ahead by {:?} s", history.skews));

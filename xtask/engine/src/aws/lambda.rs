@@ -168,13 +168,14 @@ impl Lambda {
         Ok(numbered.collect())
     }
 
-    /// Updates the code of `$LATEST` with the zip at `key`.
-    pub(crate) async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<(), AwsError> {
+    /// Updates the code of `$LATEST` with the zip at `key`; returns it, which may not be ready yet.
+    pub(crate) async fn update_code(&self, function: &str, bucket: &str, key: &str) -> Result<Version, AwsError> {
         let request = self.client.update_function_code().function_name(function).s3_bucket(bucket).s3_key(key);
         let update = async || {
             request.clone().send().await.map_err(failed("lambda:UpdateFunctionCode", Resource::function(function)))
         };
-        self.when_settled(function, update).await.map(drop)
+        let updated = self.when_settled(function, update).await?;
+        Ok(described_by!(updated))
     }
 
     /// Publishes `$LATEST` if its code is `code_sha256`; returns the version, which may not be ready yet.

@@ -138,7 +138,8 @@ impl Clients {
     /// When the root certificates cannot be read.
     pub async fn new(stage: &Stage, emulator: Option<Emulator>) -> Result<Self, NetworkError> {
         // The emulator has no limits.
-        let rates = if emulator.is_some() { Rates::Any } else { Rates::Published };
+        let is_held = emulator.is_none() && surroundings::current().is_none_or(|process| process.holds_rates());
+        let rates = if is_held { Rates::Published } else { Rates::Any };
         Self::at(rates, stage, emulator).await
     }
 

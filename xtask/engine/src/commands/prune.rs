@@ -174,7 +174,9 @@ impl Marking<'_> {
     /// Returns the entries that decide. Those with the releases of a site may be far behind.
     async fn entries(&self, system: &RenderedSystem, ledger: &Ledger<Documents>) -> Result<Vec<Entry>, LedgerError> {
         if system.sites.is_empty() {
-            ledger.recent(self.keep + 1, |entries| prune::has_releases(entries, self.keep)).await
+            ledger
+                .recent(u32::try_from(self.keep).unwrap_or(u32::MAX), |entries| prune::has_releases(entries, self.keep))
+                .await
         } else {
             ledger.entries().await
         }

@@ -29,11 +29,14 @@ pub(super) async fn update_code(
     let step = context.ui.step(format!("Update the code of {name}"));
     context.locks.ensure_held(&code.system).await?;
     let updated = context.clients.lambda().update_code(name, bucket, &code.key).await;
-    updated.map_err(|error| match error.code.as_deref() {
+    let updated = updated.map_err(|error| match error.code.as_deref() {
         Some(NO_FUNCTION) => DeployError::NoFunction { function: name.clone() },
         _ => aws(name)(error),
     })?;
-    let version = ready(name, LATEST, context.clients).await?;
+    let version = match updated.readiness {
+        Readiness::Ready => updated,
+        Readiness::Pending | Readiness::Failed(_) => ready(name, LATEST, context.clients).await?,
+    };
     if version.code_sha256 != code.code_sha256 {
         return Err(DeployError::OtherCode { function: name.clone() });
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many entries are read at once in a search from the newest on.
-const BATCH: usize = 12;
+const BATCH: u32 = 12;
 
 /// The ledger of one system.
 #[derive(Debug)]
@@ -98,20 +98,22 @@ impl<S: Store + 'static> Ledger<S> {
         Ok(Some((entry, document.tag)))
     }
 
-    /// Returns the newest entries, oldest first: as many as are `enough`, or all. Reads `at_once` entries at once.
+    /// Returns the newest entries, oldest first: as many as are `enough`, or all. Reads `at_once` entries at once. Numbers have no gap, so no
+    /// list is needed.
     pub(crate) async fn recent(
         &self,
-        at_once: usize,
+        at_once: u32,
         enough: impl Fn(&[Entry]) -> bool,
     ) -> Result<Vec<Entry>, LedgerError> {
-        let keys = self.keys().await?;
-        let mut recent: Vec<Entry> = Vec::new();
-        for batch in keys.rchunks(at_once) {
-            let entries = parallel::each(batch.iter().map(|key| self.read(key))).await?;
+        let Some(newest) = self.newest().await? else { return Ok(Vec::new()) };
+        let mut next = newest.entry.number;
+        let mut recent = vec![newest.entry];
+        while next > 1 && !enough(&recent) {
+            let first = next.saturating_sub(at_once).max(1);
+            let keys: Vec<_> = (first..next).map(|number| self.key(number)).collect();
+            let entries = parallel::each(keys.iter().map(|key| self.read(key))).await?;
             recent.splice(0..0, entries.into_iter().flatten().map(|(entry, _)| entry));
-            if enough(&recent) {
-                break;
-            }
+            next = first;
         }
         Ok(recent)
     }
@@ -157,21 +159,16 @@ impl<S: Store + 'static> Ledger<S> {
         let mut settled = BTreeMap::new();
         // The newest entry usually has all functions. A function that was never released is in none, so the others are read in batches.
         let Some(newest) = self.newest().await? else { return Ok(settled) };
-        let newest_key = self.key(newest.entry.number);
+        let mut next = newest.entry.number;
         settle(newest.entry, &mut functions, &mut settled);
-        if functions.is_empty() {
-            return Ok(settled);
-        }
-        let keys = self.keys().await?;
-        let older: Vec<_> = keys.iter().filter(|key| **key < newest_key).collect();
-        for batch in older.rchunks(BATCH) {
-            let entries = parallel::each(batch.iter().rev().map(|key| self.read(key))).await?;
+        while next > 1 && !functions.is_empty() {
+            let first = next.saturating_sub(BATCH).max(1);
+            let keys: Vec<_> = (first..next).rev().map(|number| self.key(number)).collect();
+            let entries = parallel::each(keys.iter().map(|key| self.read(key))).await?;
             for (entry, _) in entries.into_iter().flatten() {
                 settle(entry, &mut functions, &mut settled);
             }
-            if functions.is_empty() {
-                break;
-            }
+            next = first;
         }
         Ok(settled)
     }

@@ -1,6 +1,7 @@
 //! Publishing a function's new version, and probing it by its number.
 
 use contract::probe::{Probe, Question, Ready};
+use futures_util::future::join_all;
 use model::rendered::RenderedFunction;
 
 use super::{
@@ -169,14 +170,17 @@ pub(super) async fn probe(
         cause,
         traffic: Traffic::NotShifted,
     };
-    let response = invoke(context, name, version, &Probe { probe: Question::Ready }).await?;
+    // The requests are of use only if the version answers its probe, but they need not wait for that.
+    let direct = context.smoke_tests.iter().filter_map(|test| Some((test, test.direct.as_ref()?)));
+    let direct = direct.filter(|(_, direct)| direct.function_name == *name);
+    let tested = direct.map(|(test, direct)| invoke_with_retries(context, test, direct, version));
+    let probe = Probe { probe: Question::Ready };
+    let (response, tested) = tokio::join!(invoke(context, name, version, &probe), join_all(tested));
     // Functions may share a binary, so the response names the function.
     let expected = format!("{}-{}", function.id.system, function.id.function);
-    verify_ready(&response, &expected).map_err(probe_failed)?;
-    for test in &context.smoke_tests {
-        if let Some(direct) = test.direct.as_ref().filter(|direct| direct.function_name == *name) {
-            invoke_with_retries(context, test, direct, version).await?.map_err(probe_failed)?;
-        }
+    verify_ready(&response?, &expected).map_err(probe_failed)?;
+    for tested in tested {
+        tested?.map_err(probe_failed)?;
     }
     step.done("ready");
     Ok(())

@@ -19,7 +19,7 @@ use crate::{
 const INTERRUPTED: &str = "its run was interrupted, and a rollback followed";
 
 /// How many ledger entries are read at once: the release to return to is usually the one before the newest.
-const AT_ONCE: usize = 2;
+const AT_ONCE: u32 = 2;
 
 /// Shifts every alias of a system to the versions of an earlier release, after probing them. Returns the new entry, or the
 /// earlier release's own if users receive it already. If anything fails, no alias shifts.
@@ -35,14 +35,20 @@ pub(crate) async fn rollback(context: &ReleaseContext<'_>, to: Option<u32>) -> R
     check_needs(context, target)?;
     let present = present_sites(context, &entries);
     let sites = target_sites(context, target, &present);
-    check_files(context, target, &sites).await?;
-    let mut changes = changes(context, target, open.as_ref()).await?;
+    let keeps_sites = open.is_none() && sites == present;
+    let files = async { if keeps_sites { Ok(()) } else { check_files(context, target, &sites).await } };
+    let (files, changes) = tokio::join!(files, changes(context, target, open.as_ref()));
+    files?;
+    let mut changes = changes?;
     parallel::each(changes.iter().map(|(function, change)| probe(context, function, &change.after))).await?;
-    if open.is_none() && changes.iter().all(|(_, change)| change.is_none()) && sites == present {
+    if keeps_sites && changes.iter().all(|(_, change)| change.is_none()) {
         context.ui.say(format_args!("Users already receive release {}: no traffic is shifted", target.number));
         // Restores a page that is missing, or whose configuration is outdated.
         context.pages.publish(&sites).await?;
         return Ok(target.clone());
+    }
+    if keeps_sites {
+        context.pages.are_published(&sites);
     }
     if let Some(open) = open {
         context.ui.say(format_args!("Reverting release {}, which was interrupted", open.entry.number));

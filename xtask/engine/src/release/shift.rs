@@ -63,7 +63,8 @@ pub(super) async fn complete(
 
 /// Publishes the pages of an open release, whose functions are live. If that fails, everything is reverted.
 async fn publish_pages(context: &ReleaseContext<'_>, mut open: OpenEntry) -> Result<OpenEntry, ReleaseError> {
-    let sites = context.pages.known(&open.entry.sites);
+    let mut sites = context.pages.known(&open.entry.sites);
+    sites.retain(|site, manifest| !context.pages.is_published(site, manifest));
     if sites.is_empty() {
         return Ok(open);
     }

@@ -71,7 +71,21 @@ impl<'a> Pages<'a> {
 
     /// Returns what this run has done with the sites.
     pub(crate) fn published(&self) -> Vec<Published> {
-        self.progress().values().map(|progress| progress.published.clone()).collect()
+        let progress = self.progress();
+        let touched = progress.values().map(|progress| &progress.published).filter(|site| !site.name.is_empty());
+        touched.cloned().collect()
+    }
+
+    /// Notes sites whose manifests users receive already: they are neither prepared nor published again.
+    pub(crate) fn are_published(&self, manifests: &BTreeMap<String, String>) {
+        for (site, manifest) in manifests {
+            self.progress().entry(site.clone()).or_default().manifest = Some(manifest.clone());
+        }
+    }
+
+    /// Returns whether users receive a site's manifest, as far as this run knows.
+    pub(crate) fn is_published(&self, site: &str, manifest: &str) -> bool {
+        self.progress().get(site).is_some_and(|progress| progress.manifest.as_deref() == Some(manifest))
     }
 
     /// Returns the names of the system's sites.
@@ -97,6 +111,11 @@ impl<'a> Pages<'a> {
         for site in &self.system.sites {
             let destination = self.destination(site, &config_outputs(site))?;
             let objects = site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
+            let name = Manifest::new(site, &objects).name();
+            if self.is_published(&site.name, &name) {
+                manifests.insert(site.name.clone(), name);
+                continue;
+            }
             let changed = self.changed(site, &destination, &objects).await?;
             if !changed.is_empty() && !approve(&site.name, changed.len()) {
                 return Err(SiteError::NotConfirmed { site: site.name.clone(), files: changed.len() });
@@ -185,9 +204,7 @@ impl<'a> Pages<'a> {
     pub(crate) async fn publish(&self, manifests: &BTreeMap<String, String>) -> Result<(), SiteError> {
         for (name, manifest) in manifests {
             let Some(site) = self.site(name) else { continue };
-            let is_published =
-                self.progress().get(name).is_some_and(|progress| progress.manifest.as_ref() == Some(manifest));
-            if !is_published {
+            if !self.is_published(name, manifest) {
                 self.publish_site(site, manifest).await?;
             }
         }

@@ -26,6 +26,8 @@ pub struct ProcessSettings {
     pub seed: u64,
     /// Answers all requests: those to AWS, behind the engine's rate limits, and those to deployed APIs and GitHub.
     pub network: SharedHttpConnector,
+    /// Whether calls are held below the rates that AWS publishes, as those of a real process are.
+    pub holds_rates: bool,
     /// The keys that requests to AWS are signed with.
     pub keys: Keys,
     /// All environment variables of the process.
@@ -108,6 +110,10 @@ impl Process {
 
     pub(crate) fn network(&self) -> &SharedHttpConnector {
         &self.0.settings.network
+    }
+
+    pub(crate) fn holds_rates(&self) -> bool {
+        self.0.settings.holds_rates
     }
 
     pub(crate) fn keys(&self) -> &Keys {

@@ -90,6 +90,7 @@ impl World {
         self.machine.start(ProcessSettings {
             seed,
             network: SharedHttpConnector::new(self.aws.clone()),
+            holds_rates: true,
             keys: Keys { access_key: "AKIDEXAMPLE".to_owned(), secret: "secret".to_owned(), session: None },
             variables: BTreeMap::new(),
         })

@@ -87,7 +87,7 @@ mod tests {
             let endpoint = busy(2, 2).await;
             let lambda = endpoint.clients().await.lambda();
             match change {
-                "code" => lambda.update_code("f", "b", "k").await.expect("updated"),
+                "code" => drop(lambda.update_code("f", "b", "k").await.expect("updated")),
                 "versions" => drop(lambda.publish("f", "x", "d").await.expect("published")),
                 _ => lambda.point("f", "live", "7").await.expect("pointed"),
             }

@@ -40,6 +40,8 @@ pub(super) struct Applied {
     pub(super) existing: BTreeSet<String>,
     /// The newest release of each system.
     pub(super) newest: Newest,
+    /// The sites with files that differed from the workspace's before the deploy.
+    pub(super) differing_sites: BTreeSet<String>,
     /// The routes that changed with the stacks.
     pub(super) routes: ChangedRoutes,
     /// The hash of the plan's inputs, for the ledger.
@@ -77,11 +79,12 @@ pub(super) async fn apply(
     let Prepared { mut observed, systems: planned, inputs, mut plan, preview, newest, .. } = prepared;
     let (args, session) = (&target.args, &target.session);
     let must_confirm_sites = session.stage.protected && !args.yes && target.file.is_none() && plan.is_empty();
-    warn_of_permissions(&plan, session).await;
     let (systems, settled): (Vec<_>, Vec<_>) =
         planned.into_iter().partition(|planned| systems.iter().any(|system| system.name == planned.name));
     plan.stacks.retain(|stack| systems.iter().any(|system| system.name == stack.system));
-    let mut deployed = Step { target, locks, draft }.carry_out(&plan, &preview, &observed).await?;
+    let step = Step { target, locks, draft };
+    let ((), deployed) = tokio::join!(warn_of_permissions(&plan, session), step.carry_out(&plan, &preview, &observed));
+    let mut deployed = deployed?;
     let routes = routes::changed(&systems, &observed, &deployed);
     let existing = observed.functions.keys().cloned().collect();
     for stack in plan.stacks {
@@ -94,8 +97,18 @@ pub(super) async fn apply(
     }
     let unchanged = settled.iter().flat_map(|system| &system.stacks);
     deployed.stacks.extend(unchanged.map(|stack| (stack.name.clone(), Done::None)));
-    let fingerprint = fingerprint(&inputs);
-    Ok(Applied { systems, settled, deployed, observed, existing, newest, routes, fingerprint, must_confirm_sites })
+    Ok(Applied {
+        systems,
+        settled,
+        deployed,
+        observed,
+        existing,
+        newest,
+        differing_sites: preview.sites.iter().map(|site| site.site.clone()).collect(),
+        routes,
+        fingerprint: fingerprint(&inputs),
+        must_confirm_sites,
+    })
 }
 
 /// Deploys foundation where there is none, so that everything else is deployed under locks; returns whether it did. Without locks, only

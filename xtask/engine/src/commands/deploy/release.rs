@@ -9,7 +9,7 @@ use super::{apply::Applied, prepare::Target};
 use crate::{
     aws::documents::Documents,
     deploy::{self, Deployed, Done, Outputs},
-    ledger::Entry,
+    ledger::{Entry, Outcome},
     lock::HeldLocks,
     release::{self, Known, ReleaseError, Released},
     report::{DeployReport, Draft, ReleaseFailure, ReleaseProgress},
@@ -108,6 +108,7 @@ impl Steps<'_> {
         let mut release = session.release_of(system, &applied.observed, &applied.deployed.outputs, self.bucket);
         release.ledger = session.ledger(self.bucket, &system.name).knowing(applied.newest.get(&system.name).cloned());
         release.known = self.known(system);
+        release.pages.are_published(&self.published(system));
         // Everything that can refuse the release comes before the first shift of traffic.
         let question = |site: &str, files| format!("Publish {files} files of {site} to {}?", session.stage.name);
         let approve = |site: &str, files| {
@@ -146,6 +147,20 @@ impl Steps<'_> {
             Some((name.clone(), known))
         });
         known.collect()
+    }
+
+    /// Returns the sites of a system that users receive as the newest release has published them: the plan found no other file, and no
+    /// stack has changed since, whose outputs are in a page's configuration.
+    fn published(&self, system: &RenderedSystem) -> BTreeMap<String, String> {
+        let Applied { deployed, newest, differing_sites, .. } = self.applied;
+        let is_unchanged = |stack: &RenderedStack| deployed.stacks.get(&stack.name) == Some(&Done::None);
+        let newest = newest.get(&system.name).map(|newest| &newest.entry);
+        let Some(newest) = newest.filter(|newest| newest.outcome == Outcome::Released) else { return BTreeMap::new() };
+        if !system.stacks.iter().all(is_unchanged) {
+            return BTreeMap::new();
+        }
+        let published = newest.sites.iter().filter(|(site, _)| !differing_sites.contains(*site));
+        published.map(|(site, manifest)| (site.clone(), manifest.clone())).collect()
     }
 
     fn report_failure(
