@@ -1,5 +1,7 @@
 //! Plans against what is deployed: what is shown is what happens, and nothing that holds data goes unseen.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_sdk_cloudformation::types::Tag;
 use aws_sdk_lambda::types::FunctionConfiguration;
 use serde_json::{Value, json};
@@ -8,9 +10,8 @@ use crate::{
     cloud::{Cloud, text},
     proxy::{Call, Proxy, Verdict},
     refusals::refused,
+    stuck::{STACK, described},
 };
-
-const STACK: &str = "foundation-artifacts-local";
 
 #[test]
 fn what_is_planned_is_deployed_and_then_nothing_is_left_but_what_is_changed_by_hand() {
@@ -173,8 +174,17 @@ fn deployed_as(cloud: &Cloud, change: impl FnOnce(&mut Value)) -> (u16, String) 
     template(&found)
 }
 
+/// Until a change set is executed, the stack has a status with which its template is read, whatever its hash.
 fn with(cloud: &Cloud, answers: Vec<(&'static str, (u16, String))>) -> Proxy {
+    let is_executed = AtomicBool::new(false);
     Proxy::start(&cloud.endpoint(), move |call: &Call| {
+        if call.is("ExecuteChangeSet") {
+            is_executed.store(true, Ordering::SeqCst);
+        }
+        if call.is("DescribeStacks") && !is_executed.load(Ordering::SeqCst) {
+            let (status, body) = described("UPDATE_ROLLBACK_COMPLETE");
+            return Verdict::Answer(status, body);
+        }
         let answer = answers.iter().find(|(operation, _)| call.is(operation) && call.subject == STACK);
         answer.map_or(Verdict::Forward, |(_, (status, body))| Verdict::Answer(*status, body.clone()))
     })

@@ -198,7 +198,7 @@ fn what_is_gone_does_not_come_back(cloud: &Cloud) {
 }
 
 #[test]
-fn two_deploys_never_interleave() {
+fn two_runs_never_interleave() {
     let cloud = Cloud::new();
     cloud.success(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
     let shown = || text(&cloud.success(&["lock", "show", "--stage", "local", "--system", "foundation"]));
@@ -210,23 +210,24 @@ fn two_deploys_never_interleave() {
         "command": "deploy", "since": now(), "renewed": now(), "released": false,
     });
     put(&cloud, "locks/foundation.json", &owner);
-    let deploy = || cloud.xtask(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
-    refused(&deploy(), 1, &["foundation is locked by", "user/colleague", "nothing was touched", "lock break"]);
+    let prune = || cloud.xtask(&["prune", "--stage", "local", "--system", "foundation"]);
+    refused(&prune(), 1, &["foundation is locked by", "user/colleague", "nothing was touched", "lock break"]);
     assert!(shown().contains("locked by arn:aws:iam::000000000000:user/colleague"), "{}", shown());
-    // A plan does not mind.
+    // A plan does not mind, nor does a deploy that has nothing to do.
     cloud.success(&["plan", "--stage", "local", "--system", "foundation"]);
+    cloud.success(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
     cloud.success(&["lock", "break", "--stage", "local", "--system", "foundation"]);
-    assert!(deploy().status.success());
+    assert!(prune().status.success());
 
     // The clock of another machine, which runs behind, does not make its lock stale: S3 has just received it.
     owner["renewed"] = json!(now() - 600);
     put(&cloud, "locks/foundation.json", &owner);
-    refused(&deploy(), 1, &["foundation is locked by", "user/colleague", "nothing was touched"]);
+    refused(&prune(), 1, &["foundation is locked by", "user/colleague", "nothing was touched"]);
     cloud.success(&["lock", "break", "--stage", "local", "--system", "foundation"]);
 
     // Of two at once, one works and the other is told, or comes after it.
     let start = || {
-        let mut command: Command = cloud.command(&["deploy", "--stage", "local", "--system", "foundation", "--yes"]);
+        let mut command: Command = cloud.command(&["prune", "--stage", "local", "--system", "foundation"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("xtask starts")
     };
     let both = [start(), start()].map(|child| child.wait_with_output().expect("it ends"));

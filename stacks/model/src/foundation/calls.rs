@@ -34,7 +34,11 @@ const CHANGE_SETS: &str = "arn:${AWS::Partition}:cloudformation:*:${AWS::Account
 /// Reads stacks.
 const READ_STACKS: [&str; 2] = ["cloudformation:DescribeStackEvents", "cloudformation:GetTemplate"];
 /// Lists stacks. It cannot be limited by name, because orphaned stacks are found by their tags, in a list of all stacks.
-const LIST_STACKS: [&str; 1] = ["cloudformation:DescribeStacks"];
+const LIST_STACKS: [&str; 2] = ["cloudformation:DescribeStacks", "cloudformation:ListStacks"];
+/// Lists functions, of which Lambda supports no limit (Service Authorization Reference, "Actions defined by AWS Lambda"). One call reads fifty
+/// functions, for each of which the stage would otherwise use a call of those that Lambda allows fifteen of a second. The list has the
+/// environments of all functions of the account: secrets belong into Secrets Manager.
+const LIST_FUNCTIONS: [&str; 1] = ["lambda:ListFunctions"];
 /// Updates code, publishes versions and shifts traffic.
 const RELEASE: [&str; 4] =
     ["lambda:InvokeFunction", "lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"];
@@ -262,6 +266,10 @@ impl StageArns {
         if !self.functions.is_empty() {
             let functions = self.functions.iter().chain(&self.versions).cloned();
             statements.push(Statement::allow(READ_FUNCTIONS.iter().chain(on_functions).copied(), functions));
+            statements.push(
+                Statement::allow(LIST_FUNCTIONS, [Text::from("*")])
+                    .because("Lambda lists all functions of the account; the call takes no name."),
+            );
         }
         if !self.layers.is_empty() {
             let layers = self.layers.iter().chain(&self.layer_versions).cloned();

@@ -3,7 +3,7 @@
 use super::{AwsError, Clients, Resource, error::failed};
 
 /// The identity of the caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The account.
     pub account: String,

@@ -74,13 +74,14 @@ pub(super) async fn roll_back(
     context: &Context,
     on_close: &dyn Fn(&Entry),
 ) -> miette::Result<Exit> {
-    let session = Session::open(context.stage(&args.stage)?, context).await?;
+    let read = async |session: &Session| session.observe(Extent::Templates).await;
+    let (session, observed) = Session::open_and_read(context.stage(&args.stage)?, context, read).await?;
     let systems = session.select(args.system.as_deref())?;
     let systems: Vec<_> = systems.into_iter().filter(has_functions).collect();
     if systems.is_empty() {
         return Err(LedgerError::NothingBefore { stage: session.stage.name.clone() }.into());
     }
-    let observed = session.observe(Extent::Templates).await?;
+    let observed = observed?;
     let bucket = session.require_bucket(&observed)?;
     let steps = Rollback { session: &session, observed: &observed, bucket: &bucket, to: args.to, on_close };
     let work = async |locks: &HeldLocks<Documents>| steps.run(&systems, locks).await;

@@ -38,9 +38,13 @@ pub(crate) struct StatusArgs {
 /// When a call fails.
 pub(crate) async fn run(args: StatusArgs, context: &Context) -> miette::Result<Exit> {
     let ui = &context.ui;
-    let session = Session::open(context.stage(&args.stage)?, context).await?;
-    let selected = session.select(args.system.as_deref())?;
-    let observed = session.observe_only(&selected, Extent::States).await?;
+    let read = async |session: &Session| {
+        let selected = session.select(args.system.as_deref())?;
+        let observed = session.observe_only(&selected, Extent::States).await?;
+        Ok::<_, miette::Report>((selected, observed))
+    };
+    let (session, read) = Session::open_and_read(context.stage(&args.stage)?, context, read).await?;
+    let (selected, observed) = read?;
     let urls = session.urls_of(&selected, &session::outputs(&observed));
     if args.format == Format::Json {
         let systems: Vec<_> = selected.iter().map(|system| report(system, &observed)).collect();

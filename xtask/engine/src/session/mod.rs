@@ -78,6 +78,15 @@ impl Session {
     ///
     /// When the stage cannot be rendered, a call fails, or the caller is in another account.
     pub async fn open(stage: Stage, context: &Context) -> miette::Result<Self> {
+        Ok(Self::open_and_read(stage, context, async |_| ()).await?.0)
+    }
+
+    /// Does the same as [`Self::open`], and reads the stage meanwhile. What was read in another account is not returned.
+    pub(crate) async fn open_and_read<T>(
+        stage: Stage,
+        context: &Context,
+        read: impl AsyncFnOnce(&Self) -> T,
+    ) -> miette::Result<(Self, T)> {
         let systems = context.render(&stage)?;
         let (local, emulator) = if stage.is_local() {
             let settings = local::Settings::from_workspace(&context.workspace)?;
@@ -94,12 +103,16 @@ impl Session {
             (None, url.map(|url| local::external(url, &settings()?, &context.ui)).transpose()?)
         };
         let clients = Clients::new(&stage, emulator).await?;
-        let caller = clients.sign_in().await?;
-        if caller.account != stage.account {
-            let (file, expected) = (stage.file().to_owned(), stage.account);
-            return Err(WrongAccount { stage: stage.name, file, expected, actual: caller.account }.into());
+        let (context, caller) = (context.clone(), Caller::default());
+        let mut session = Self { context, stage, clients, caller, systems, local, commit: OnceLock::new() };
+        let (caller, read) = tokio::join!(session.clients.sign_in(), read(&session));
+        session.caller = caller?;
+        if session.caller.account != session.stage.account {
+            let (stage, actual) = (&session.stage, session.caller.account);
+            let (file, expected) = (stage.file().to_owned(), stage.account.clone());
+            return Err(WrongAccount { stage: stage.name.clone(), file, expected, actual }.into());
         }
-        Ok(Self { context: context.clone(), stage, clients, caller, systems, local, commit: OnceLock::new() })
+        Ok((session, read))
     }
 
     /// Replaces an error by the death of the local cloud, where that caused it.

@@ -53,7 +53,7 @@ impl Target {
     ///
     /// When a call fails.
     pub(super) async fn snapshot(&self) -> miette::Result<Snapshot> {
-        Snapshot::read(self.extent(), &self.session).await
+        Snapshot::read(self.extent(), Snapshot::locks(&self.session).await, &self.session).await
     }
 }
 
@@ -87,13 +87,13 @@ pub(super) async fn open(selection: Selection, context: &Context) -> miette::Res
     let is_opened_first = !stage.is_local() || may_lack_foundation || !partial.is_empty();
     let mut opened = None;
     if is_opened_first {
-        let mut session = Session::open(stage.clone(), context).await?;
+        let (mut session, locks) = Session::open_and_read(stage.clone(), context, Snapshot::locks).await?;
         if args.bootstrap {
             session.allow_deployed_stacks().await?;
             systems = session.select(Some(foundation::SYSTEM))?;
             validator.check(render::stacks_of(&systems))?;
         }
-        let snapshot = Snapshot::read(extent(&args), &session).await?;
+        let snapshot = Snapshot::read(extent(&args), locks, &session).await?;
         let observed = &snapshot.observation.observed;
         if may_lack_foundation && session.bucket(observed).is_none() {
             systems.splice(0..0, missing_foundation(&args, &partial, &session)?);
@@ -112,8 +112,8 @@ pub(super) async fn open(selection: Selection, context: &Context) -> miette::Res
             (session, fresh)
         }
         None => {
-            let session = Session::open(stage, context).await?;
-            let snapshot = Snapshot::read(extent(&args), &session).await?;
+            let (session, locks) = Session::open_and_read(stage, context, Snapshot::locks).await?;
+            let snapshot = Snapshot::read(extent(&args), locks, &session).await?;
             (session, snapshot)
         }
     };

@@ -6,6 +6,7 @@ use model::foundation;
 use tokio::time::Instant;
 
 use crate::{
+    aws::AwsError,
     deploy::observe::{Extent, Observation},
     lock::LockStates,
     session::Session,
@@ -27,7 +28,17 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads the stage.
+    /// Reads the states of the stage's locks; `None` if the bucket does not exist.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails.
+    pub(super) async fn locks(session: &Session) -> Result<Option<LockStates>, AwsError> {
+        let bucket = foundation::artifact_bucket(&session.stage);
+        LockStates::read(&session.clients.documents(bucket)).await
+    }
+
+    /// Reads the stage, after its locks.
     ///
     /// The description of a stack may be an earlier one, without the bucket. S3 always shows the present state (S3 user guide, "Amazon S3 data
     /// consistency model"), so it decides before a command works without locks.
@@ -35,10 +46,13 @@ impl Snapshot {
     /// # Errors
     ///
     /// When a call fails.
-    pub(super) async fn read(extent: Extent, session: &Session) -> miette::Result<Self> {
+    pub(super) async fn read(
+        extent: Extent,
+        locks: Result<Option<LockStates>, AwsError>,
+        session: &Session,
+    ) -> miette::Result<Self> {
         let at = Instant::now();
         let expected = foundation::artifact_bucket(&session.stage);
-        let locks = LockStates::read(&session.clients.documents(expected.clone())).await;
         let observation = session.observe_and_list(extent).await?;
         let deployed = session.bucket(&observation.observed);
         // A caller that may not list the bucket of a deployed stage gets the error of the lock.
@@ -55,6 +69,9 @@ impl Snapshot {
     ///
     /// When a call fails.
     pub(super) async fn fresh(self, extent: Extent, session: &Session) -> miette::Result<Self> {
-        if self.extent == extent && self.at.elapsed() < FRESH { Ok(self) } else { Self::read(extent, session).await }
+        if self.extent == extent && self.at.elapsed() < FRESH {
+            return Ok(self);
+        }
+        Self::read(extent, Self::locks(session).await, session).await
     }
 }
