@@ -39,7 +39,11 @@ fn main() -> std::io::Result<()> {
 /// Measures each size in one run, and prints how much longer ten times the resources take.
 fn factors() -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "\nThe fastest run for each multiple of {} resources, and the factor to the multiple before:", 3 * FUNCTIONS)?;
+    writeln!(
+        out,
+        "\nThe fastest run for each multiple of {} resources, and the factor to the multiple before:",
+        3 * FUNCTIONS
+    )?;
     for (name, run) in [
         ("render", fastest_rendering as fn(usize) -> Duration),
         ("plan without changes", |times| fastest_plan(times, 128)),
