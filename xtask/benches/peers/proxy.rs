@@ -97,7 +97,7 @@ async fn answer(
     Ok(response)
 }
 
-/// The operation where the protocol names it; else the service, the method and the depth of the path.
+/// The operation where the protocol names it; else the service, the method and the path without names.
 fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> String {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // Credential=KEY/date/region/service/aws4_request
@@ -107,6 +107,22 @@ fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> St
     let target = header("x-amz-target").rsplit('.').next().filter(|target| !target.is_empty());
     match action.or(target) {
         Some(operation) => format!("{service} {operation}"),
-        None => format!("{service} {method}, {} steps", uri.path().split('/').filter(|step| !step.is_empty()).count()),
+        None => format!("{service} {method} {}", shape(service, uri.path())),
+    }
+}
+
+/// A path without the names in it: `bucket`, `object`, or the collections of a REST API, for example `functions/*/aliases/*`.
+fn shape(service: &str, path: &str) -> String {
+    let steps: Vec<_> = path.split('/').filter(|step| !step.is_empty()).collect();
+    match (service, steps.as_slice()) {
+        ("s3", []) => "service".to_owned(),
+        ("s3", [_]) => "bucket".to_owned(),
+        ("s3", _) => "object".to_owned(),
+        // The first step is the API's version: `/2015-03-31/functions/NAME`.
+        ("lambda", [_, rest @ ..]) => {
+            let steps = rest.iter().enumerate().map(|(place, step)| if place % 2 == 0 { *step } else { "*" });
+            steps.collect::<Vec<_>>().join("/")
+        }
+        _ => format!("of {} steps", steps.len()),
     }
 }

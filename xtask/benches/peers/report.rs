@@ -18,8 +18,8 @@ pub(crate) struct Report {
 #[derive(Default)]
 struct Measured {
     times: Vec<Duration>,
-    /// The calls of the last run.
-    calls: usize,
+    /// The calls of the last run, by operation.
+    calls: BTreeMap<String, usize>,
     /// Why the tool cannot perform the step.
     failure: Option<String>,
 }
@@ -58,7 +58,7 @@ impl Report {
         time: Duration,
         calls: &BTreeMap<String, usize>,
     ) {
-        let total = calls.values().sum();
+        let total: usize = calls.values().sum();
         say(&format!(
             "{} ms, {step:?}, {tool:?}: {:.2} s, {total} calls: {calls:?}",
             delay.as_millis(),
@@ -66,7 +66,7 @@ impl Report {
         ));
         let measured = self.measured.entry((delay.as_millis(), step, tool)).or_default();
         measured.times.push(time);
-        measured.calls = total;
+        measured.calls.clone_from(calls);
     }
 
     /// Adds the reason why a tool cannot perform a step.
@@ -97,7 +97,22 @@ impl Report {
                     writeln!(page, "| {} | {} | {} | {} |", row.title, cell(own), other(Tool::Sam), other(Tool::Cdk));
             }
         }
-        page + NOTES
+        page + NOTES + &self.calls()
+    }
+
+    /// Returns the calls of each step by operation, at the last delay.
+    fn calls(&self) -> String {
+        let delay = DELAYS.map(u128::from).into_iter().max().unwrap_or_default();
+        let mut page =
+            format!("\n## Calls at {delay} ms\n\n| step | tool | calls by operation |\n| --- | --- | --- |\n");
+        let with_calls = self.measured.iter().filter(|((of, ..), measured)| *of == delay && !measured.calls.is_empty());
+        for ((_, step, tool), measured) in with_calls {
+            let mut calls: Vec<_> = measured.calls.iter().collect();
+            calls.sort_by_key(|(operation, count)| (std::cmp::Reverse(**count), *operation));
+            let calls: Vec<_> = calls.iter().map(|(operation, count)| format!("{count} {operation}")).collect();
+            let _never = writeln!(page, "| {} | {} | {} |", step.title(), tool.id(), calls.join(", "));
+        }
+        page
     }
 
     /// The cell of another tool, and how many times as long it takes.
@@ -156,7 +171,7 @@ The number of calls follows each time.
 ";
 
 fn cell(measured: &Measured) -> String {
-    format!("{:.2} s, {}", median(&measured.times).as_secs_f64(), measured.calls)
+    format!("{:.2} s, {}", median(&measured.times).as_secs_f64(), measured.calls.values().sum::<usize>())
 }
 
 fn median(times: &[Duration]) -> Duration {

@@ -63,6 +63,17 @@ pub(crate) enum Step {
 }
 
 impl Step {
+    /// Its name in the list of calls.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::First => "first deploy",
+            Self::Unchanged => "nothing changed",
+            Self::Code => "code",
+            Self::CodeInPlace => "code in place",
+            Self::Plan | Self::ReleasePlan => "plan",
+        }
+    }
+
     /// The steps that are repeated in one cloud. Code in place comes last: it makes stacks differ from what is deployed.
     pub(crate) const REPEATED: [Self; 5] =
         [Self::Unchanged, Self::Code, Self::Plan, Self::ReleasePlan, Self::CodeInPlace];
@@ -211,7 +222,7 @@ impl Lane {
                 };
                 match step {
                     Step::Plan => deploy(&["--no-execute-changeset"]),
-                    Step::CodeInPlace => vec![self.sam_sync(&parameter)],
+                    Step::CodeInPlace => vec![self.sam_sync(&parameter)?],
                     _ => deploy(&[]),
                 }
             }
@@ -261,10 +272,14 @@ impl Lane {
         sam
     }
 
-    fn sam_sync(&self, parameter: &str) -> Command {
+    /// `sam sync` asks whether the stack is one for development, and no option answers.
+    fn sam_sync(&self, parameter: &str) -> Result<Command> {
+        let answer = self.folder.join("answer");
+        fs_err::write(&answer, "y\n")?;
         let mut sam = self.sam("sync", STACKS[1], "api-sam.json");
+        sam.stdin(std::fs::File::open(&answer)?);
         sam.args(["--code", "--resource-id", FUNCTION.0, "--no-dependency-layer", "--parameter-overrides", parameter]);
-        sam
+        Ok(sam)
     }
 
     fn sam(&self, verb: &str, stack: &str, template: &str) -> Command {
