@@ -33,7 +33,7 @@ fn named(kind: &str, id: &str, number: usize, properties: Value) -> (String, Res
 
 #[test]
 fn functions_with_log_groups() {
-    assert_checks_are_linear(100, |number| {
+    assert_checks_are_linear(400, |number| {
         let name = format!("shop-{number}-dev");
         let group = json!({ "LogGroupName": format!("/aws/lambda/{name}"), "RetentionInDays": 7 });
         vec![
@@ -45,7 +45,7 @@ fn functions_with_log_groups() {
 
 #[test]
 fn functions_with_callers() {
-    assert_checks_are_linear(60, |number| {
+    assert_checks_are_linear(120, |number| {
         let function = json!({ "Fn::GetAtt": [format!("Function{number}"), "Arn"] });
         let integration = json!({ "IntegrationType": "AWS_PROXY", "IntegrationUri": function });
         let queue = json!({ "Fn::GetAtt": [format!("Queue{number}"), "Arn"] });
@@ -71,7 +71,7 @@ fn functions_with_callers() {
 
 #[test]
 fn alarms_on_names() {
-    assert_checks_are_linear(100, |number| {
+    assert_checks_are_linear(400, |number| {
         let name = format!("tasks-{number}");
         let dimension = json!({ "Name": "QueueName", "Value": name });
         let alarm = json!({ "Namespace": "AWS/SQS", "MetricName": "NumberOfMessagesSent", "Dimensions": [dimension] });
@@ -84,7 +84,7 @@ fn alarms_on_names() {
 
 #[test]
 fn web_socket_apis() {
-    assert_checks_are_linear(100, |number| {
+    assert_checks_are_linear(400, |number| {
         let route = json!({ "ApiId": { "Ref": format!("Api{number}") }, "RouteKey": "$connect", "AuthorizationType": "CUSTOM" });
         vec![
             named("AWS::ApiGatewayV2::Api", "Api", number, json!({ "ProtocolType": "WEBSOCKET" })),
@@ -104,7 +104,7 @@ fn references_between_stacks() {
         }
         [api, data]
     };
-    assert_linear(100, input, |stacks| {
+    assert_linear(400, input, |stacks| {
         System::new("shop", stacks.clone()).render(&Stage::example("dev")).expect("rendered");
     });
 }
