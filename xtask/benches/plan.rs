@@ -1,7 +1,11 @@
-//! The cost of a plan and its growth: renders, validates, compares and prints 1, 10 and 100 times the resources of a small
-//! stack.
+//! The cost of a plan and its growth: renders, compares and prints 1, 10, 100 and 1000 times the resources of a small stack, and
+//! validates up to 100 times. Without a filter, it ends with the factors between these times: at most 12 for a plan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use divan::{Bencher, black_box};
 use engine::render::{self, validate::Validator};
@@ -20,10 +24,65 @@ use serde_json::{Value, json};
 /// Functions of the small stack, each with a role and a table.
 const FUNCTIONS: usize = 4;
 /// The multiples of the small stack.
-const TIMES: [usize; 3] = [1, 10, 100];
+const TIMES: [usize; 4] = [1, 10, 100, 1000];
+/// The multiples that are validated: CloudFormation allows 500 resources in a stack.
+const VALIDATED: [usize; 3] = [1, 10, 100];
+/// The shortest time for which each size is measured, and the least number of runs; the fastest run counts.
+const MEASURED: (Duration, usize) = (Duration::from_millis(500), 3);
 
-fn main() {
+fn main() -> std::io::Result<()> {
     divan::main();
+    // A test runner passes other arguments, and a filter asks for something else.
+    if std::env::args().skip(1).eq(["--bench"]) { factors() } else { Ok(()) }
+}
+
+/// Measures each size in one run, and prints how much longer ten times the resources take.
+fn factors() -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "\nThe fastest run for each multiple of {} resources, and the factor to the multiple before:",
+        3 * FUNCTIONS
+    )?;
+    for (name, run) in [
+        ("render", fastest_rendering as fn(usize) -> Duration),
+        ("plan without changes", |times| fastest_plan(times, 128)),
+        ("plan where every function changes", |times| fastest_plan(times, 256)),
+    ] {
+        let mut line = format!("{name}:");
+        let mut before: Option<Duration> = None;
+        for times in TIMES {
+            let time = run(times);
+            let factor = before.map(|before| format!(" ({:.1} ×)", time.as_secs_f64() / before.as_secs_f64()));
+            line += &format!(" {times}: {time:.2?}{}", factor.unwrap_or_default());
+            before = Some(time);
+        }
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn fastest_rendering(times: usize) -> Duration {
+    let (stage, systems) = (stage(), [system(times, 128)]);
+    fastest(&|| drop(render::files(black_box(&stage), black_box(&systems))))
+}
+
+fn fastest_plan(times: usize, memory_before: u32) -> Duration {
+    let (stage, systems) = (stage(), [system(times, 128)]);
+    let baseline = baseline(&[system(times, memory_before)]);
+    fastest(&|| drop(preview(&stage, black_box(&systems), black_box(&baseline), None, Vec::new())))
+}
+
+fn fastest(run: &dyn Fn()) -> Duration {
+    let (shortest, runs) = MEASURED;
+    let (mut fastest, mut total, mut count) = (Duration::MAX, Duration::ZERO, 0);
+    while total < shortest || count < runs {
+        let start = Instant::now();
+        run();
+        let time = start.elapsed();
+        (fastest, total, count) = (fastest.min(time), total + time, count + 1);
+    }
+    fastest
 }
 
 fn stage() -> Stage {
@@ -97,34 +156,34 @@ fn baseline(systems: &[RenderedSystem]) -> Baseline {
     Baseline { name: "a commit".to_owned(), stacks: render::stacks_of(systems).map(known).collect() }
 }
 
-#[divan::bench(args = TIMES)]
+#[divan::bench(args = TIMES, max_time = 5)]
 fn render_to_text(bencher: Bencher, times: usize) {
     let (stage, systems) = (stage(), [system(times, 128)]);
     bencher.bench(|| render::files(black_box(&stage), black_box(&systems)));
 }
 
-#[divan::bench(args = TIMES, sample_count = 10)]
+#[divan::bench(args = VALIDATED, sample_count = 10)]
 fn validate(bencher: Bencher, times: usize) {
     let (validator, system) = (Validator::new(), system(times, 128));
     // More than 500 resources are reported as an error, at the same cost.
     bencher.bench(|| black_box(validator.check(black_box(&system).stacks.iter()).is_ok()));
 }
 
-#[divan::bench(args = TIMES)]
+#[divan::bench(args = TIMES, max_time = 5)]
 fn plan_without_changes(bencher: Bencher, times: usize) {
     let (stage, systems) = (stage(), [system(times, 128)]);
     let baseline = baseline(&systems);
     bencher.bench(|| preview(&stage, black_box(&systems), black_box(&baseline), None, Vec::new()));
 }
 
-#[divan::bench(args = TIMES)]
+#[divan::bench(args = TIMES, max_time = 5)]
 fn plan_where_every_function_changes(bencher: Bencher, times: usize) {
     let (stage, systems) = (stage(), [system(times, 128)]);
     let baseline = baseline(&[system(times, 256)]);
     bencher.bench(|| preview(&stage, black_box(&systems), black_box(&baseline), None, Vec::new()));
 }
 
-#[divan::bench(args = TIMES)]
+#[divan::bench(args = TIMES, max_time = 5)]
 fn print_a_change_of_every_function(bencher: Bencher, times: usize) {
     let (stage, systems) = (stage(), [system(times, 128)]);
     let preview = preview(&stage, &systems, &baseline(&[system(times, 256)]), None, Vec::new());

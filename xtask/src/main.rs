@@ -10,7 +10,7 @@ use verbs::{Demo, DemoVerb, SchemaVerb};
 
 fn main() -> ExitCode {
     let application = Application::new(stacks::Project).verb(SchemaVerb).verb(DemoVerb).demo(Demo);
-    let checks = [resource_types(), faults(), simulate(), mutations()];
+    let checks = [resource_types(), faults(), simulate(), mutations(), race()];
     engine::main(checks.into_iter().fold(application, Application::check))
 }
 
@@ -74,6 +74,24 @@ fn mutations() -> OwnCheck {
         arguments: simulation("mutate"),
         environment: Vec::new(),
         options: vec![CheckOption { name: "mutation", value: "NAME", about: "the only breakage that is searched for" }],
+        is_usual: false,
+    }
+}
+
+/// Downloads the other tools and measures for half an hour, so it only runs when named.
+fn race() -> OwnCheck {
+    let option = |name, value, about| CheckOption { name, value, about };
+    OwnCheck {
+        name: "race",
+        about: "Deploys with this tool, SAM and CDK to local clouds, and writes their times. Downloads both and takes half an hour, so \
+                it only runs when named",
+        arguments: vec!["run", "--ignore-rust-version", "--package", "xtask", "--example", "race", "--"],
+        environment: Vec::new(),
+        options: vec![
+            option("runs", "COUNT", "how often each step is measured"),
+            option("first-runs", "COUNT", "how often the first deploy is measured"),
+            option("release", "FILE", "a release build of this tool, whose plan is measured as well"),
+        ],
         is_usual: false,
     }
 }

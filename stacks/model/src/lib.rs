@@ -10,6 +10,8 @@ pub mod emulator;
 #[cfg(any(test, feature = "example"))]
 pub mod example;
 pub mod foundation;
+#[cfg(any(test, feature = "example"))]
+pub mod growth;
 pub mod parts;
 pub mod project;
 pub mod rendered;

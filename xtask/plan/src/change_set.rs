@@ -1,5 +1,7 @@
 //! Compares CloudFormation's change sets with the prediction.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -58,7 +60,7 @@ impl ChangeSetEntry {
 /// changing one, and then finds most of them unchanged.
 #[must_use]
 pub fn disagreements(stack: &str, predicted: &StackChanges, entries: &[ChangeSetEntry]) -> Vec<String> {
-    let entry = |id: &str| entries.iter().find(|entry| entry.logical_id == id);
+    let by_id = by_logical_id(entries);
     let listed = entries.iter().filter_map(|entry| {
         let id = &entry.logical_id;
         match predicted.of(id) {
@@ -72,12 +74,20 @@ pub fn disagreements(stack: &str, predicted: &StackChanges, entries: &[ChangeSet
     });
     // A change without property changes, of a policy attribute alone, is in no change set.
     let missing =
-        predicted.resources.iter().filter(|change| entry(&change.logical_id).is_none()).filter_map(|change| {
-            let certain = change.certainty == Certainty::Certain && change.action != ResourceAction::Update;
-            let id = &change.logical_id;
-            certain.then(|| format!("{stack}/{id}: predicted {}, not in the change set", word(change.action)))
-        });
+        predicted.resources.iter().filter(|change| !by_id.contains_key(change.logical_id.as_str())).filter_map(
+            |change| {
+                let certain = change.certainty == Certainty::Certain && change.action != ResourceAction::Update;
+                let id = &change.logical_id;
+                certain.then(|| format!("{stack}/{id}: predicted {}, not in the change set", word(change.action)))
+            },
+        );
     listed.chain(missing).collect()
+}
+
+/// Returns the entries of a change set by the logical IDs of their resources.
+pub(crate) fn by_logical_id(entries: &[ChangeSetEntry]) -> BTreeMap<&str, &ChangeSetEntry> {
+    // Of two entries for one resource, the first counts.
+    entries.iter().rev().map(|entry| (entry.logical_id.as_str(), entry)).collect()
 }
 
 fn word(action: ResourceAction) -> &'static str {

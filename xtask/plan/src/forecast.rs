@@ -1,6 +1,6 @@
 //! Forecasts a deploy: its order, and its slow resources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,11 +48,10 @@ pub(crate) struct ChangingStack<'a> {
 
 /// Forecasts the deploy of changing stacks; unchanged ones take no time.
 pub(crate) fn forecast(stacks: &[ChangingStack<'_>]) -> Forecast {
-    let names: Vec<_> = stacks.iter().map(|stack| stack.name).collect();
+    let names: BTreeSet<_> = stacks.iter().map(|stack| stack.name).collect();
     let mut waves: Vec<Vec<String>> = Vec::new();
     let mut wave_of: BTreeMap<&str, usize> = BTreeMap::new();
-    // Minutes until a stack is deployed, and the chain of stacks that takes them.
-    let mut paths: BTreeMap<&str, (u32, Vec<String>)> = BTreeMap::new();
+    let mut chains: BTreeMap<&str, Chain<'_>> = BTreeMap::new();
     for stack in stacks {
         let needed = stack.depends_on.iter().map(String::as_str).filter(|needed| names.contains(needed));
         let wave = needed.clone().filter_map(|needed| wave_of.get(needed)).map(|wave| wave + 1).max().unwrap_or(0);
@@ -61,19 +60,35 @@ pub(crate) fn forecast(stacks: &[ChangingStack<'_>]) -> Forecast {
         }
         waves[wave].push(stack.name.to_owned());
         wave_of.insert(stack.name, wave);
-        let (before, mut path) = needed
-            .filter_map(|needed| paths.get(needed))
-            .max_by_key(|(minutes, _)| *minutes)
-            .cloned()
-            .unwrap_or_default();
-        path.push(stack.name.to_owned());
-        paths.insert(stack.name, (before + minutes(stack), path));
+        let before = needed.filter_map(|needed| Some((needed, chains.get(needed)?)));
+        let before = before.max_by_key(|(_, chain)| chain.minutes);
+        let (minutes_before, length_before) = before.map_or((0, 0), |(_, chain)| (chain.minutes, chain.length));
+        let previous = before.map(|(name, _)| name);
+        let chain = Chain { minutes: minutes_before + minutes(stack), length: length_before + 1, previous };
+        chains.insert(stack.name, chain);
     }
-    let critical_path = paths.into_values().max_by_key(|(minutes, path)| (*minutes, path.len())).map(|(_, path)| path);
     let slow = stacks.iter().flat_map(|stack| {
         slow(stack).map(|(id, minutes, why)| format!("{}/{id}: about {minutes} min: {why}", stack.name))
     });
-    Forecast { waves, critical_path: critical_path.unwrap_or_default(), slow: slow.collect() }
+    Forecast { waves, critical_path: critical_path(&chains), slow: slow.collect() }
+}
+
+/// The chain of stacks that ends with one and takes longest.
+struct Chain<'a> {
+    /// The minutes until the last stack is deployed.
+    minutes: u32,
+    /// The number of stacks.
+    length: usize,
+    /// The stack before the last one.
+    previous: Option<&'a str>,
+}
+
+fn critical_path(chains: &BTreeMap<&str, Chain<'_>>) -> Vec<String> {
+    let last = chains.iter().max_by_key(|(_, chain)| (chain.minutes, chain.length)).map(|(name, _)| *name);
+    let previous = |name: &&str| chains.get(*name)?.previous;
+    let mut path: Vec<_> = std::iter::successors(last, previous).map(str::to_owned).collect();
+    path.reverse();
+    path
 }
 
 fn minutes(stack: &ChangingStack<'_>) -> u32 {

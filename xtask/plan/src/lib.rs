@@ -28,9 +28,9 @@ pub mod stateful;
 pub mod states;
 mod widening;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::rendered::{RenderedFunction, RenderedSystem};
+use model::rendered::RenderedSystem;
 pub use planner::plan;
 use serde::Serialize;
 use serde_json::Value;
@@ -125,13 +125,11 @@ impl Plan {
     /// Does the plan change a stack or a function of the system?
     #[must_use]
     pub fn touches(&self, system: &RenderedSystem) -> bool {
+        let changed: BTreeSet<_> =
+            self.unreleased.iter().chain(self.code.iter().map(|code| &code.function_name)).collect();
         let mut functions = system.stacks.iter().flat_map(|stack| &stack.functions);
-        let is_changed = |function: &RenderedFunction| {
-            let name = &function.function_name;
-            self.unreleased.contains(name) || self.code.iter().any(|code| code.function_name == *name)
-        };
         self.stacks.iter().any(|stack| stack.system == system.name && stack.action != Action::None)
-            || functions.any(is_changed)
+            || functions.any(|function| changed.contains(&function.function_name))
     }
 }
 
@@ -143,9 +141,9 @@ pub fn required_artifacts<'a>(plan: &Plan, artifacts: &'a Artifacts) -> Vec<&'a 
         Parameter::Value(value) => Some(value),
         Parameter::Previous | Parameter::Output { .. } => None,
     });
-    let keys: Vec<_> = values.chain(plan.code.iter().map(|code| &code.key)).collect();
+    let keys: BTreeSet<_> = values.chain(plan.code.iter().map(|code| &code.key)).collect();
     let all = artifacts.functions.values().chain(artifacts.layers.values());
-    all.filter(|artifact| keys.contains(&&artifact.key())).collect()
+    all.filter(|artifact| keys.contains(&artifact.key())).collect()
 }
 
 /// Returns a stack's name in CloudFormation.
@@ -153,5 +151,7 @@ pub fn full_name(system: &str, stack: &str, stage: &str) -> String {
     format!("{system}-{stack}-{stage}")
 }
 
+#[cfg(test)]
+mod growth;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! The outputs that selected stacks need from stacks that are not selected. They must exist before the first change.
 
+use std::collections::BTreeSet;
+
 use model::rendered::{ParameterSource, RenderedStack, RenderedSystem};
 
 use crate::{full_name, observed::Observed};
@@ -22,27 +24,29 @@ pub struct MissingOutput {
 /// Returns the names, within their system, of stacks that are not selected and whose outputs the selected stacks need.
 #[must_use]
 pub fn needed_stacks(selected: &RenderedSystem) -> Vec<&str> {
-    let needed = selected.stacks.iter().flat_map(|stack| &stack.depends_on);
-    let mut needed: Vec<_> = needed.map(String::as_str).filter(|name| !is_selected(selected, name)).collect();
-    needed.sort_unstable();
-    needed.dedup();
-    needed
+    let (present, needed) = (stacks_of(selected), selected.stacks.iter().flat_map(|stack| &stack.depends_on));
+    let needed: BTreeSet<_> = needed.map(String::as_str).filter(|name| !present.contains(name)).collect();
+    needed.into_iter().collect()
 }
 
 /// Returns the outputs that selected stacks need from stacks that are neither selected nor deployed with these outputs.
 #[must_use]
 pub fn missing_outputs(stage: &str, selected: &[RenderedSystem], observed: &Observed) -> Vec<MissingOutput> {
-    let of_stack = |system, stack| missing_of(stage, system, stack, observed);
-    let stacks = selected.iter().flat_map(|system| system.stacks.iter().map(move |stack| (system, stack)));
-    stacks.flat_map(|(system, stack)| of_stack(system, stack)).collect()
+    let of_system = |system: &RenderedSystem| {
+        let present = stacks_of(system);
+        system.stacks.iter().flat_map(|stack| missing_of(stage, &present, stack, observed)).collect::<Vec<_>>()
+    };
+    selected.iter().flat_map(of_system).collect()
 }
 
-fn missing_of(stage: &str, system: &RenderedSystem, stack: &RenderedStack, observed: &Observed) -> Vec<MissingOutput> {
+/// `present` are the selected stacks of the system, by their names within it.
+fn missing_of(stage: &str, present: &BTreeSet<&str>, stack: &RenderedStack, observed: &Observed) -> Vec<MissingOutput> {
     let missing = |source: &ParameterSource| {
         let ParameterSource::Output { stack: owner, output } = source else { return None };
-        let name = full_name(&system.name, owner, stage);
+        let name = full_name(&stack.system, owner, stage);
         let deployed = observed.stacks.get(&name).filter(|deployed| !deployed.was_never_created());
-        let exists = is_selected(system, owner) || deployed.is_some_and(|owner| owner.outputs.contains_key(output));
+        let exists =
+            present.contains(owner.as_str()) || deployed.is_some_and(|owner| owner.outputs.contains_key(output));
         (!exists).then(|| MissingOutput {
             stack: stack.name.clone(),
             owner: name,
@@ -54,8 +58,8 @@ fn missing_of(stage: &str, system: &RenderedSystem, stack: &RenderedStack, obser
     stack.parameters.values().filter_map(missing).collect()
 }
 
-fn is_selected(system: &RenderedSystem, stack: &str) -> bool {
-    system.stacks.iter().any(|selected| selected.stack == stack)
+fn stacks_of(system: &RenderedSystem) -> BTreeSet<&str> {
+    system.stacks.iter().map(|stack| stack.stack.as_str()).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Computes a plan.
 
+use std::collections::BTreeMap;
+
 use model::{
     foundation,
     rendered::{FunctionId, ParameterSource, RenderedFunction, RenderedStack, RenderedSystem},
@@ -23,7 +25,7 @@ pub fn plan(stage: &str, systems: &[RenderedSystem], artifacts: &Artifacts, obse
     let mut plan = Plan { stacks: Vec::new(), code: Vec::new(), unreleased: Vec::new() };
     for stack in systems.iter().flat_map(|system| &system.stacks) {
         let existing = observed.stacks.get(&stack.name).filter(|deployed| !deployed.was_never_created());
-        let planner = StackPlanner { stage, stack, existing, artifacts, observed };
+        let planner = StackPlanner::new(stage, stack, existing, artifacts, observed);
         let action = planner.action();
         if action != Action::Create {
             plan.code.extend(planner.code_updates(&action));
@@ -44,9 +46,36 @@ struct StackPlanner<'a> {
     existing: Option<&'a ObservedStack>,
     artifacts: &'a Artifacts,
     observed: &'a Observed,
+    /// The stack's functions.
+    functions: BTreeMap<&'a FunctionId, &'a RenderedFunction>,
+    /// The parameters with the keys of functions' code.
+    code_parameters: BTreeMap<&'a FunctionId, &'a str>,
 }
 
-impl StackPlanner<'_> {
+impl<'a> StackPlanner<'a> {
+    fn new(
+        stage: &'a str,
+        stack: &'a RenderedStack,
+        existing: Option<&'a ObservedStack>,
+        artifacts: &'a Artifacts,
+        observed: &'a Observed,
+    ) -> Self {
+        let code = |(name, source): (&'a String, &'a ParameterSource)| match source {
+            ParameterSource::FunctionCode(function) => Some((function, name.as_str())),
+            _ => None,
+        };
+        Self {
+            stage,
+            stack,
+            existing,
+            artifacts,
+            observed,
+            functions: stack.functions.iter().map(|function| (&function.id, function)).collect(),
+            // Of several parameters with one function's code, the first counts.
+            code_parameters: stack.parameters.iter().rev().filter_map(code).collect(),
+        }
+    }
+
     fn planned(&self, action: Action) -> PlannedStack {
         let stack = self.stack;
         let parameters = stack.parameters.iter().map(|(name, source)| (name.clone(), self.parameter(name, source)));
@@ -119,7 +148,7 @@ impl StackPlanner<'_> {
         if !self.has_parameter(name) {
             return Parameter::Value(String::new());
         }
-        let rendered = self.stack.functions.iter().find(|candidate| candidate.id == *function);
+        let rendered = self.functions.get(function);
         let (Some(rendered), Some(existing)) = (rendered, self.existing) else { return Parameter::Previous };
         let alias = |template| alias_resource(template, &rendered.alias_logical_id);
         // Only a changed alias resource needs the version that is live.
@@ -157,9 +186,8 @@ impl StackPlanner<'_> {
 
     /// Does the deployed parameter already have the key of the built code?
     fn has_built_key(&self, function: &RenderedFunction) -> bool {
-        let code = ParameterSource::FunctionCode(function.id.clone());
-        let parameter = self.stack.parameters.iter().find_map(|(name, source)| (*source == code).then_some(name));
-        let deployed = parameter.and_then(|name| self.existing?.parameters.get(name));
+        let parameter = self.code_parameters.get(&function.id);
+        let deployed = parameter.and_then(|name| self.existing?.parameters.get(*name));
         deployed == Some(&self.artifact(&function.id).key())
     }
 

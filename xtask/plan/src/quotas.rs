@@ -1,5 +1,7 @@
 //! Checks a template against quotas that cannot be raised.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -26,8 +28,9 @@ struct Usage<'a> {
 pub(crate) fn quotas(sizes: &Sizes<'_>) -> Vec<Finding> {
     let template = &sizes.stack.template;
     let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
-    let usages =
-        of_template(template).into_iter().chain(resources.flat_map(|(id, resource)| of_resource(id, resource, sizes)));
+    let attached = attached(template);
+    let of_resources = resources.flat_map(|(id, resource)| of_resource(id, resource, sizes, &attached));
+    let usages = of_template(template).into_iter().chain(of_resources);
     usages
         .filter(|usage| usage.used.most * 5 >= usage.limit * 4)
         .map(|usage| finding(&sizes.stack.name, &usage))
@@ -61,7 +64,13 @@ fn of_template(template: &Value) -> [Usage<'static>; 5] {
     ]
 }
 
-fn of_resource<'a>(logical_id: &'a str, resource: &Value, sizes: &Sizes<'_>) -> Vec<Usage<'a>> {
+/// `attached` are the managed policies that roles of the template have.
+fn of_resource<'a>(
+    logical_id: &'a str,
+    resource: &Value,
+    sizes: &Sizes<'_>,
+    attached: &BTreeSet<&str>,
+) -> Vec<Usage<'a>> {
     let properties = &resource["Properties"];
     let usage = |what, used, limit, page| Usage { logical_id, what, used, limit, page };
     let length = |document: &Value| sizes.document(document);
@@ -86,7 +95,7 @@ fn of_resource<'a>(logical_id: &'a str, resource: &Value, sizes: &Sizes<'_>) -> 
         "AWS::IAM::ManagedPolicy" => {
             let own = usage("characters of policy", length(&properties["PolicyDocument"]), 6144, IAM);
             // The statements of a role fill one policy after the other, so the number of policies counts.
-            let is_full = own.used.most <= own.limit && is_attached(logical_id, &sizes.stack.template);
+            let is_full = own.used.most <= own.limit && attached.contains(logical_id);
             if is_full { Vec::new() } else { vec![own] }
         }
         "AWS::S3::BucketPolicy" => vec![usage("bytes of policy", length(&properties["PolicyDocument"]), 20_480, S3)],
@@ -94,15 +103,17 @@ fn of_resource<'a>(logical_id: &'a str, resource: &Value, sizes: &Sizes<'_>) -> 
     }
 }
 
-/// Returns whether a role of the template has the policy.
-fn is_attached(policy: &str, template: &Value) -> bool {
+/// Returns the policies of the template that its roles have, by logical ID.
+fn attached(template: &Value) -> BTreeSet<&str> {
     let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
     let policies = resources.filter_map(|(_, resource)| resource["Properties"]["ManagedPolicyArns"].as_array());
-    policies.flatten().any(|attached| attached["Ref"] == policy)
+    policies.flatten().filter_map(|attached| attached["Ref"].as_str()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use model::rendered::RenderedStack;
     use serde_json::json;
 
@@ -111,7 +122,7 @@ mod tests {
     fn found(template: &Value) -> Vec<Finding> {
         let name = || "s".to_owned();
         let stack = RenderedStack::deployed(name(), name(), name(), None, template.clone());
-        quotas(&Sizes { stack: &stack, stacks: &[], region: "eu-central-1" })
+        quotas(&Sizes { stack: &stack, stacks: &BTreeMap::new(), region: "eu-central-1" })
     }
 
     fn function(variables: &Value) -> Value {

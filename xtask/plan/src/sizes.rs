@@ -5,7 +5,10 @@
 
 mod forms;
 
-use std::ops::{Add, AddAssign};
+use std::{
+    collections::BTreeMap,
+    ops::{Add, AddAssign},
+};
 
 use model::{
     rendered::{ParameterSource, RenderedStack},
@@ -58,13 +61,18 @@ impl std::iter::Sum for Length {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes<'a> {
     pub(crate) stack: &'a RenderedStack,
-    /// The stacks of the system that are known.
-    pub(crate) stacks: &'a [RenderedStack],
+    /// The stacks of the system that are known, by [`RenderedStack::stack`].
+    pub(crate) stacks: &'a BTreeMap<&'a str, &'a RenderedStack>,
     /// The stage's region.
     pub(crate) region: &'a str,
 }
 
-impl Sizes<'_> {
+impl<'a> Sizes<'a> {
+    /// Returns the stacks of a system by name.
+    pub(crate) fn by_name(stacks: &'a [RenderedStack]) -> BTreeMap<&'a str, &'a RenderedStack> {
+        stacks.iter().map(|stack| (stack.stack.as_str(), stack)).collect()
+    }
+
     /// The length of a JSON document without white space.
     pub(crate) fn document(&self, document: &Value) -> Length {
         match document {
@@ -145,7 +153,7 @@ impl Sizes<'_> {
         }
         match self.stack.parameters.get(target) {
             Some(ParameterSource::Output { stack, output }) => {
-                let owner = self.stacks.iter().find(|other| other.stack == *stack)?;
+                let owner = *self.stacks.get(stack.as_str())?;
                 let value = owner.template["Outputs"].get(output)?.get("Value")?;
                 Some(Sizes { stack: owner, ..*self }.text(value))
             }
@@ -247,7 +255,7 @@ fn suffix(region: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use serde_json::json;
 
@@ -262,7 +270,7 @@ mod tests {
     }
 
     fn measured(stack: &RenderedStack, stacks: &[RenderedStack], value: &Value) -> (usize, usize) {
-        let length = Sizes { stack, stacks, region: "eu-central-1" }.document(value);
+        let length = Sizes { stack, stacks: &Sizes::by_name(stacks), region: "eu-central-1" }.document(value);
         (length.least, length.most)
     }
 

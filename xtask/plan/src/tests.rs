@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     example::Example,
-    rendered::{ParameterSource, RenderedLayer, RenderedStack},
+    rendered::{ParameterSource, RenderedFunction, RenderedLayer, RenderedStack},
     stage::Stage,
 };
 use serde_json::json;

@@ -1,5 +1,7 @@
 //! The names that a rendered system declares: APIs, routes, functions, stacks, outputs. Each must exist.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use contract::Method;
 use serde_json::Value;
 
@@ -25,7 +27,7 @@ impl RenderedSystem {
     ///
     /// The first name that does not exist, and the existing ones.
     pub fn check_names(&self) -> Result<(), RenderError> {
-        let names = Names { system: self };
+        let names = Names::of(self);
         names.check_stacks()?;
         names.check_groups()?;
         for smoke in &self.smoke {
@@ -49,9 +51,26 @@ impl RenderedSystem {
 
 struct Names<'a> {
     system: &'a RenderedSystem,
+    stacks: BTreeMap<&'a str, &'a RenderedStack>,
+    apis: BTreeMap<&'a str, &'a RenderedApi>,
+    /// The names of functions in Lambda.
+    functions: BTreeSet<&'a str>,
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    fn of(system: &'a RenderedSystem) -> Self {
+        let stacks = || system.stacks.iter();
+        let functions = stacks().flat_map(|stack| &stack.functions);
+        // Of two APIs with one logical ID, the first counts.
+        let apis = stacks().rev().flat_map(|stack| stack.apis.iter().rev());
+        Self {
+            system,
+            stacks: stacks().map(|stack| (stack.stack.as_str(), stack)).collect(),
+            apis: apis.map(|api| (api.logical_id.as_str(), api)).collect(),
+            functions: functions.map(|function| function.function_name.as_str()).collect(),
+        }
+    }
+
     fn check_stacks(&self) -> Result<(), RenderError> {
         for stack in &self.system.stacks {
             let by = |what: &str, name: &str| format!("{what} {name} of stack {}", stack.stack);
@@ -115,7 +134,7 @@ impl Names<'_> {
     fn check_groups(&self) -> Result<(), RenderError> {
         let known = || self.system.stacks.iter().map(|stack| stack.stack.clone()).collect::<Vec<_>>();
         for (group, stacks) in &self.system.groups {
-            if let Some(unknown) = stacks.iter().find(|name| !known().contains(name)) {
+            if let Some(unknown) = stacks.iter().find(|name| !self.stacks.contains_key(name.as_str())) {
                 return Err(self.unknown(&format!("group `{group}`"), "stack", unknown, known()));
             }
         }
@@ -159,9 +178,9 @@ impl Names<'_> {
     }
 
     fn api(&self, by: &str, name: &str) -> Result<&RenderedApi, RenderError> {
-        let apis = || self.system.stacks.iter().flat_map(|stack| &stack.apis);
-        let known = || apis().map(|api| api.logical_id.clone()).collect();
-        apis().find(|known| known.logical_id == name).ok_or_else(|| self.unknown(by, "API", name, known()))
+        let all = || self.system.stacks.iter().flat_map(|stack| &stack.apis);
+        let known = || all().map(|api| api.logical_id.clone()).collect();
+        self.apis.get(name).copied().ok_or_else(|| self.unknown(by, "API", name, known()))
     }
 
     /// The WebSocket API must exist, and have an authorizer.
@@ -202,26 +221,24 @@ impl Names<'_> {
     }
 
     fn stack(&self, by: &str, name: &str) -> Result<(), RenderError> {
-        let stacks = || self.system.stacks.iter();
-        if stacks().any(|stack| stack.stack == name) {
+        if self.stacks.contains_key(name) {
             return Ok(());
         }
-        Err(self.unknown(by, "stack", name, stacks().map(|stack| stack.stack.clone()).collect()))
+        Err(self.unknown(by, "stack", name, self.system.stacks.iter().map(|stack| stack.stack.clone()).collect()))
     }
 
     fn function(&self, by: &str, name: &str) -> Result<(), RenderError> {
-        let functions = || self.system.stacks.iter().flat_map(|stack| &stack.functions);
-        if functions().any(|function| function.function_name == name) {
+        if self.functions.contains(name) {
             return Ok(());
         }
-        Err(self.unknown(by, "function", name, functions().map(|function| function.function_name.clone()).collect()))
+        let all = self.system.stacks.iter().flat_map(|stack| &stack.functions);
+        Err(self.unknown(by, "function", name, all.map(|function| function.function_name.clone()).collect()))
     }
 
     /// The stack must have the output; where the output is the ID of one of its resources, the resource must have the type.
     fn output(&self, by: &str, stack: &str, output: &str, wanted: Option<(&str, &str)>) -> Result<(), RenderError> {
-        let stacks = &self.system.stacks;
-        let known = || stacks.iter().map(|stack| stack.stack.clone()).collect();
-        let found = stacks.iter().find(|known| known.stack == stack);
+        let known = || self.system.stacks.iter().map(|stack| stack.stack.clone()).collect();
+        let found = self.stacks.get(stack);
         let found = found.ok_or_else(|| self.unknown(by, "stack", stack, known()))?;
         let outputs = &found.template["Outputs"];
         let Some(value) = outputs.get(output).map(|output| &output["Value"]) else {

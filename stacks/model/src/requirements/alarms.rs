@@ -173,6 +173,14 @@ fn of_other_apis(namespace: &str, name: &str, dimension: &Value) -> Option<Strin
     Some(format!("`{name}` has no values by {dimension}, so the alarm never fires; use `{right}`"))
 }
 
+/// Returns a type, and the properties with names that dimensions have, if it is one of their types.
+pub(super) fn named(kind: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    DIMENSIONS
+        .iter()
+        .filter(move |dimension| dimension.kind == kind)
+        .map(|dimension| (dimension.kind, dimension.property))
+}
+
 /// Returns why the value of a dimension is not the name of a resource of the system.
 fn misses<'a>(subject: &Subject<'a>, dimension: &Dimension, value: &'a Value) -> Option<String> {
     let Dimension { name, kind, property, references, hint, .. } = dimension;
@@ -186,11 +194,11 @@ fn misses<'a>(subject: &Subject<'a>, dimension: &Dimension, value: &'a Value) ->
     }
     // The template's parameters may hold the name of another system's resource.
     let text = form(value).filter(|text| !text.replace("${AWS::", "").contains("${"))?;
-    let all = scope.resources().filter(|resource| resource.kind() == *kind);
-    let names: Vec<_> = all.filter_map(|resource| form(&resource.resource["Properties"][*property])).collect();
-    if names.contains(&text) {
+    if subject.index.names(kind, property).is_some_and(|names| names.contains(&text)) {
         return None;
     }
+    let all = scope.of_kind(kind).filter_map(|resource| form(&resource.resource["Properties"][*property]));
+    let names: Vec<_> = all.collect();
     let existing = if names.is_empty() { String::new() } else { format!("; the system has {}", names.join(", ")) };
     Some(format!("no {kind} of the system is called `{text}`, so the alarm never fires; use {hint}{existing}"))
 }

@@ -1,5 +1,7 @@
 //! Callers of functions: they use the alias, whose version a release decides, and functions have no code in the template.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Requirement, Subject, Violation};
@@ -29,15 +31,14 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
             let message = "`$LATEST` changes before a release; call the alias `live`".to_owned();
             subject.violates(Requirement::Alias, property, message, found);
         }
-        for function in &subject.stack.functions {
-            let id = &function.id.logical_id;
-            if refers_to(target, id) {
-                let message = format!(
-                    "it calls {id} without an alias, so it runs unreleased code; call its alias {}",
-                    function.alias_logical_id
-                );
-                subject.violates(Requirement::Alias, property, message, found);
-            }
+        let mut ids = BTreeSet::new();
+        referred(target, &mut ids);
+        for function in subject.index.functions(&subject.stack.name, &ids) {
+            let message = format!(
+                "it calls {} without an alias, so it runs unreleased code; call its alias {}",
+                function.id.logical_id, function.alias_logical_id
+            );
+            subject.violates(Requirement::Alias, property, message, found);
         }
     }
 }
@@ -51,20 +52,25 @@ fn has_text(value: &Value, part: &str) -> bool {
     }
 }
 
-/// Does a value contain a `Ref`, `Fn::GetAtt` or `Fn::Sub` of the resource?
-fn refers_to(value: &Value, logical_id: &str) -> bool {
-    let in_text = |text: &Value| {
-        let text = text.as_str().unwrap_or_default();
-        text.contains(&format!("${{{logical_id}}}")) || text.contains(&format!("${{{logical_id}."))
-    };
+/// Collects the logical IDs in every `Ref`, `Fn::GetAtt` and `Fn::Sub` of a value.
+fn referred<'a>(value: &'a Value, ids: &mut BTreeSet<&'a str>) {
     match value {
-        Value::Object(fields) => fields.iter().any(|(name, value)| match name.as_str() {
-            "Ref" => value == logical_id,
-            "Fn::GetAtt" => value[0] == logical_id,
-            "Fn::Sub" => in_text(value) || in_text(&value[0]) || refers_to(&value[1], logical_id),
-            _ => refers_to(value, logical_id),
-        }),
-        Value::Array(items) => items.iter().any(|item| refers_to(item, logical_id)),
-        _ => false,
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match name.as_str() {
+                    "Ref" => ids.extend(value.as_str()),
+                    "Fn::GetAtt" => ids.extend(value[0].as_str()),
+                    "Fn::Sub" => {
+                        let text = value.as_str().or_else(|| value[0].as_str()).unwrap_or_default();
+                        let variables = text.split("${").skip(1);
+                        ids.extend(variables.filter_map(|rest| rest.split_once(['}', '.']).map(|(id, _)| id)));
+                        referred(&value[1], ids);
+                    }
+                    _ => referred(value, ids),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| referred(item, ids)),
+        _ => {}
     }
 }

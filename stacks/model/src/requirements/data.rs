@@ -130,12 +130,9 @@ fn logs(subject: &Subject<'_>, found: &mut Vec<Violation>) {
 /// Has the function a log group of its stack: one that it names, or the one that Lambda uses by default?
 fn has_log_group(subject: &Subject<'_>) -> bool {
     let names = [form(subject.property("FunctionName")), Some(format!("${{{}}}", subject.logical_id))];
-    let defaults: Vec<_> = names.into_iter().flatten().map(|name| format!("/aws/lambda/{name}")).collect();
-    let resources = subject.stack.template["Resources"].as_object().into_iter().flatten();
-    let mut groups = resources.filter(|(_, resource)| resource["Type"] == "AWS::Logs::LogGroup");
-    let is_default =
-        |group: &Value| form(&group["Properties"]["LogGroupName"]).is_some_and(|name| defaults.contains(&name));
-    !subject.property("LoggingConfig.LogGroup").is_null() || groups.any(|(_, group)| is_default(group))
+    let defaults = names.into_iter().flatten().map(|name| format!("/aws/lambda/{name}"));
+    let has_default = || subject.index.has_log_group(&subject.stack.name, defaults);
+    !subject.property("LoggingConfig.LogGroup").is_null() || has_default()
 }
 
 /// The tags that a deploy gives every stack, and their resources with it. A resource's own tag would override them.

@@ -60,7 +60,7 @@ fn dead_letters<'a>(subject: &Subject<'a>, target: &'a Value, found: &mut Vec<Vi
     let scope = subject.target().scope;
     let queue = scope.target(&target["DeadLetterConfig"]["Arn"]).filter(|queue| queue.kind() == "AWS::SQS::Queue");
     let Some(queue) = queue else { return };
-    if !scope.resources().any(|policy| lets_events_in(policy, queue)) {
+    if !subject.index.queue_policies(queue).any(lets_events_in) {
         let message = format!(
             "no policy of {} lets EventBridge send messages, so undelivered events are lost; put the queue into the stack of \
              the rule and use `.dead_letters(…)`",
@@ -70,16 +70,13 @@ fn dead_letters<'a>(subject: &Subject<'a>, target: &'a Value, found: &mut Vec<Vi
     }
 }
 
-fn lets_events_in(policy: Target<'_>, queue: Target<'_>) -> bool {
-    let properties = &policy.resource["Properties"];
-    policy.kind() == "AWS::SQS::QueuePolicy"
-        && policy.scope.targets(&properties["Queues"]).iter().any(|target| target.is(queue))
-        && statements(&properties["PolicyDocument"]).into_iter().any(|statement| {
-            let has = |value: &Value, wanted: &str| list(value).iter().any(|item| item == wanted);
-            statement["Effect"] == "Allow"
-                && has(&statement["Principal"]["Service"], "events.amazonaws.com")
-                && (has(&statement["Action"], "sqs:SendMessage") || has(&statement["Action"], "sqs:*"))
-        })
+fn lets_events_in(policy: Target<'_>) -> bool {
+    statements(&policy.resource["Properties"]["PolicyDocument"]).into_iter().any(|statement| {
+        let has = |value: &Value, wanted: &str| list(value).iter().any(|item| item == wanted);
+        statement["Effect"] == "Allow"
+            && has(&statement["Principal"]["Service"], "events.amazonaws.com")
+            && (has(&statement["Action"], "sqs:SendMessage") || has(&statement["Action"], "sqs:*"))
+    })
 }
 
 #[cfg(test)]

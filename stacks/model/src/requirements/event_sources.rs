@@ -54,7 +54,7 @@ const FIELDS: &[(&str, Fields)] = &[
     ),
 ];
 /// Types of policies that are attached to a role, and the property that names the role.
-const ATTACHED: &[(&str, &str)] =
+pub(super) const ATTACHED: &[(&str, &str)] =
     &[("AWS::IAM::ManagedPolicy", "Roles"), ("AWS::IAM::Policy", "Roles"), ("AWS::IAM::RolePolicy", "RoleName")];
 /// The visibility timeout of a queue that sets none (SQS API reference, `SetQueueAttributes`).
 const DEFAULT_VISIBILITY: i64 = 30;
@@ -129,7 +129,7 @@ fn kinds(subject: &Subject<'_>, source: Target<'_>, function: Target<'_>, found:
         let called = list(&properties[property]).iter().filter_map(|value| caller.scope.function(value));
         called.into_iter().any(|called| called.is(function)).then(|| format!("{} ({kind})", caller.logical_id))
     };
-    let others: Vec<_> = function.scope.resources().filter_map(calls).collect();
+    let others: Vec<_> = subject.index.callers(function).filter_map(calls).collect();
     if !others.is_empty() {
         let message = format!(
             "{} also receives events of {}, which have another form than those of {own}; use a function for each",
@@ -171,16 +171,16 @@ fn visibility(subject: &Subject<'_>, queue: Target<'_>, function: Target<'_>, fo
     }
 }
 
-fn permissions(
-    subject: &Subject<'_>,
-    source: Target<'_>,
-    function: Target<'_>,
+fn permissions<'a>(
+    subject: &Subject<'a>,
+    source: Target<'a>,
+    function: Target<'a>,
     actions: &[&str],
     found: &mut Vec<Violation>,
 ) {
     let role = function.scope.target(&function.resource["Properties"]["Role"]);
     let Some(role) = role.filter(|role| role.kind() == "AWS::IAM::Role") else { return };
-    let Some(granted) = granted(role, source) else { return };
+    let Some(granted) = granted(subject, role, source) else { return };
     let is_missing = |action: &str| matches!(decide(&granted, &Request::new(action, SOURCE)), Decision::NotAllowed);
     let missing: Vec<_> = actions.iter().copied().filter(|action| is_missing(action)).collect();
     if !missing.is_empty() {
@@ -205,19 +205,13 @@ const SOURCE: &str = "source";
 
 /// Returns the statements of a role, in which every reference to the source is [`SOURCE`]; `None` if it has policies that no template
 /// of the system contains.
-fn granted(role: Target<'_>, source: Target<'_>) -> Option<Vec<PolicyStatement>> {
+fn granted<'a>(subject: &Subject<'a>, role: Target<'a>, source: Target<'a>) -> Option<Vec<PolicyStatement>> {
     let mut documents = vec![(role, &role.resource["Properties"]["Policies"])];
     for arn in list(&role.resource["Properties"]["ManagedPolicyArns"]) {
         let policy = role.scope.target(arn)?;
         documents.push((policy, &policy.resource["Properties"]));
     }
-    for policy in role.scope.resources() {
-        let Some((_, property)) = ATTACHED.iter().find(|(kind, _)| *kind == policy.kind()) else { continue };
-        let properties = &policy.resource["Properties"];
-        if policy.scope.targets(&properties[*property]).iter().any(|attached| attached.is(role)) {
-            documents.push((policy, properties));
-        }
-    }
+    documents.extend(subject.index.role_policies(role).map(|policy| (policy, &policy.resource["Properties"])));
     let parsed = documents.into_iter().flat_map(|(owner, document)| {
         statements(document).into_iter().map(move |statement| {
             let resources = list(&statement["Resource"]).iter().map(|value| known(owner, value, source));

@@ -6,7 +6,6 @@ use super::{
     Requirement, Subject, Violation,
     access::{IDENTITIES, statements},
     form,
-    references::Target,
 };
 use crate::statements::list;
 
@@ -48,12 +47,9 @@ fn unknown_index<'a>(subject: &Subject<'a>, arn: &'a Value) -> Option<String> {
         return None;
     }
     let scope = subject.target().scope;
-    let is_named = |target: &Target<'_>| {
-        let name = form(&target.resource["Properties"]["TableName"]);
-        target.kind() == TABLE && name.is_some_and(|name| table.ends_with(&format!(":table/{name}")))
-    };
+    let named = || subject.index.table(table.rsplit_once(":table/")?.1);
     let referenced = scope.targets(arn).into_iter().find(|target| target.kind() == TABLE);
-    let table = referenced.or_else(|| scope.resources().find(is_named))?;
+    let table = referenced.or_else(named)?;
     let known = indexes(table.resource);
     if known.contains(&index) {
         return None;

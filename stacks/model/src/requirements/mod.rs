@@ -12,6 +12,7 @@ mod data;
 mod event_rules;
 mod event_sources;
 mod http_apis;
+mod index;
 mod indexes;
 mod keys;
 mod limits;
@@ -29,7 +30,8 @@ use std::fmt;
 
 pub(crate) use access::is_wildcard;
 pub use access::{GrantedAction, granted_actions};
-use references::{Scope, Target};
+use index::Index;
+use references::{Catalog, Scope, Target};
 use serde_json::Value;
 pub use wildcards::{Wildcard, wildcards};
 
@@ -161,6 +163,8 @@ struct Subject<'a> {
     stack: &'a RenderedStack,
     logical_id: &'a str,
     resource: &'a Value,
+    catalog: &'a Catalog<'a>,
+    index: &'a Index<'a>,
 }
 
 const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 15] = [
@@ -186,10 +190,14 @@ const CHECKS: [fn(&Subject<'_>, &mut Vec<Violation>); 15] = [
 pub fn violations(stage: &Stage, systems: &[RenderedSystem]) -> Vec<Violation> {
     let mut found = Vec::new();
     for system in systems {
+        let Some(first) = system.stacks.first() else { continue };
+        let catalog = Catalog::of(system);
+        let index = Index::of(Scope { system, stack: first, catalog: &catalog });
         for stack in &system.stacks {
             let resources = stack.template["Resources"].as_object().into_iter().flatten();
             for (logical_id, resource) in resources {
-                let subject = Subject { stage, system, stack, logical_id, resource };
+                let (catalog, index) = (&catalog, &index);
+                let subject = Subject { stage, system, stack, logical_id, resource, catalog, index };
                 for check in CHECKS {
                     check(&subject, &mut found);
                 }
@@ -225,7 +233,7 @@ fn form(value: &Value) -> Option<String> {
 impl<'a> Subject<'a> {
     /// Returns the resource as the target of references.
     fn target(&self) -> Target<'a> {
-        let scope = Scope { system: self.system, stack: self.stack };
+        let scope = Scope { system: self.system, stack: self.stack, catalog: self.catalog };
         Target { scope, logical_id: self.logical_id, resource: self.resource, attribute: None }
     }
 
@@ -255,5 +263,7 @@ impl<'a> Subject<'a> {
     }
 }
 
+#[cfg(test)]
+mod growth;
 #[cfg(test)]
 mod tests;

@@ -13,10 +13,10 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     if !is_attached {
         return;
     }
-    let resources = || subject.target().scope.resources();
+    let scope = subject.target().scope;
     let is_missing = |(kind, _, service): &&(&str, &str, &str)| {
-        let is_used = resources().any(|resource| resource.kind() == *kind);
-        let mut endpoints = resources().filter(|resource| resource.kind() == "AWS::EC2::VPCEndpoint");
+        let is_used = scope.of_kind(kind).next().is_some();
+        let mut endpoints = scope.of_kind("AWS::EC2::VPCEndpoint");
         let is_of_service = |name: &serde_json::Value| super::form(name).is_some_and(|name| name.ends_with(service));
         is_used && !endpoints.any(|endpoint| is_of_service(&endpoint.resource["Properties"]["ServiceName"]))
     };

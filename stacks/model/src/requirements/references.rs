@@ -1,5 +1,7 @@
 //! Follows the references of a template's values to the resources of the same system, also through the outputs of other stacks.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::form;
@@ -10,7 +12,41 @@ use crate::rendered::{ParameterSource, RenderedStack, RenderedSystem};
 pub(super) struct Scope<'a> {
     pub(super) system: &'a RenderedSystem,
     pub(super) stack: &'a RenderedStack,
+    pub(super) catalog: &'a Catalog<'a>,
 }
+
+/// The parts of a system by name, collected once.
+pub(super) struct Catalog<'a> {
+    stacks: BTreeMap<&'a str, &'a RenderedStack>,
+    /// The resources of each type: their stack, their logical ID and themselves.
+    kinds: BTreeMap<&'a str, Vec<Place<'a>>>,
+    /// The functions by name.
+    functions: BTreeMap<String, Place<'a>>,
+}
+
+type Place<'a> = (&'a RenderedStack, &'a str, &'a Value);
+
+impl<'a> Catalog<'a> {
+    /// Collects the parts of a system.
+    pub(super) fn of(system: &'a RenderedSystem) -> Self {
+        let stacks = system.stacks.iter().map(|stack| (stack.stack.as_str(), stack)).collect();
+        let mut catalog = Self { stacks, kinds: BTreeMap::new(), functions: BTreeMap::new() };
+        for stack in &system.stacks {
+            for (id, resource) in stack.template["Resources"].as_object().into_iter().flatten() {
+                let (kind, place) = (resource["Type"].as_str().unwrap_or_default(), (stack, id.as_str(), resource));
+                catalog.kinds.entry(kind).or_default().push(place);
+                let name = form(&resource["Properties"]["FunctionName"]).filter(|_| kind == FUNCTION);
+                if let Some(name) = name {
+                    // Of two functions with one name, the first counts.
+                    catalog.functions.entry(name).or_insert(place);
+                }
+            }
+        }
+        catalog
+    }
+}
+
+const FUNCTION: &str = "AWS::Lambda::Function";
 
 /// A resource that a value refers to.
 #[derive(Clone, Copy)]
@@ -28,8 +64,13 @@ impl<'a> Target<'a> {
     }
 
     /// Is this the same resource, by its stack and logical ID?
-    pub(super) fn is(self, other: Self) -> bool {
-        (&self.scope.stack.name, self.logical_id) == (&other.scope.stack.name, other.logical_id)
+    pub(super) fn is(self, other: Target<'_>) -> bool {
+        self.key() == other.key()
+    }
+
+    /// Returns its stack's name in CloudFormation and its logical ID.
+    pub(super) fn key(self) -> (&'a str, &'a str) {
+        (&self.scope.stack.name, self.logical_id)
     }
 }
 
@@ -41,6 +82,15 @@ impl<'a> Scope<'a> {
             let resources = stack.template["Resources"].as_object().into_iter().flatten();
             resources.map(move |(id, resource)| Target { scope, logical_id: id, resource, attribute: None })
         })
+    }
+
+    /// Returns the resources of a type, in the order of the system.
+    pub(super) fn of_kind(self, kind: &str) -> impl Iterator<Item = Target<'a>> + use<'a> {
+        self.catalog.kinds.get(kind).into_iter().flatten().map(move |place| self.at(*place))
+    }
+
+    fn at(self, (stack, logical_id, resource): Place<'a>) -> Target<'a> {
+        Target { scope: Self { stack, ..self }, logical_id, resource, attribute: None }
     }
 
     /// Returns the resource that a value is the `Ref` or an attribute of; `None` for other values.
@@ -77,7 +127,7 @@ impl<'a> Scope<'a> {
     pub(super) fn function(self, value: &'a Value) -> Option<Target<'a>> {
         for target in self.targets(value) {
             match target.kind() {
-                "AWS::Lambda::Function" => return Some(target),
+                FUNCTION => return Some(target),
                 "AWS::Lambda::Alias" | "AWS::Lambda::Version" => {
                     return target.scope.function(&target.resource["Properties"]["FunctionName"]);
                 }
@@ -86,11 +136,7 @@ impl<'a> Scope<'a> {
         }
         let text = form(value)?;
         let name = text.rsplit_once("function:").map_or(text.as_str(), |(_, name)| name).split(['/', ':']).next()?;
-        let is_named = |target: &Target<'_>| {
-            target.kind() == "AWS::Lambda::Function"
-                && form(&target.resource["Properties"]["FunctionName"]).is_some_and(|own| own == name)
-        };
-        self.resources().find(is_named)
+        self.catalog.functions.get(name).map(|place| self.at(*place))
     }
 
     fn substituted(self, argument: &'a Value) -> Vec<Target<'a>> {
@@ -115,7 +161,7 @@ impl<'a> Scope<'a> {
             return Some(target);
         }
         let Some(ParameterSource::Output { stack, output }) = self.stack.parameters.get(name) else { return None };
-        let stack = self.system.stacks.iter().find(|other| other.stack == *stack)?;
+        let stack = *self.catalog.stacks.get(stack.as_str())?;
         Self { stack, ..self }.target(&stack.template["Outputs"][output]["Value"])
     }
 

@@ -27,7 +27,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     let Some(own) = timeout.map(|timeout| timeout * 1000) else { return };
     let target = subject.target();
     let shorter = |caller: Target<'_>| waits(caller, target).filter(|waits| waits + GRACE < own);
-    let shortest = target.scope.resources().filter_map(|caller| Some((shorter(caller)?, caller.logical_id))).min();
+    let shortest = subject.index.callers(target).filter_map(|caller| Some((shorter(caller)?, caller.logical_id))).min();
     if let Some((waits, caller)) = shortest {
         let seconds = waits / 1000;
         let message = format!(

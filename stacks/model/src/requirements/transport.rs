@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Requirement, Subject, Violation, form};
+use super::{Requirement, Subject, Violation, form, references::Target};
 use crate::{emulator::Feature, statements::list};
 
 /// Types that need a policy which denies requests without TLS, with the policy's type and the property that names them in it.
@@ -16,8 +16,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
     if !Feature::TlsOnly.is_in(subject.stage) {
         return;
     }
-    if let Some((_, policy, property)) = TLS_ONLY.iter().find(|(kind, ..)| *kind == subject.resource_type())
-        && !denies_without_tls(subject, policy, property)
+    if let Some((_, policy, _)) = TLS_ONLY.iter().find(|(kind, ..)| *kind == subject.resource_type())
+        && !denies_without_tls(subject, policy)
     {
         let message = format!("it accepts requests without TLS; deny them with an {policy} (`deny_without_tls`)");
         subject.violates(Requirement::Tls, "", message, found);
@@ -39,22 +39,23 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
 }
 
 /// Is there a policy of the resource that denies requests without TLS?
-fn denies_without_tls(subject: &Subject<'_>, policy_type: &str, property: &str) -> bool {
+fn denies_without_tls(subject: &Subject<'_>, policy_type: &'static str) -> bool {
     let id = subject.logical_id;
     let fixed = ["BucketName", "QueueName"].into_iter().filter_map(|name| form(subject.property(name)));
     let attributes = ["QueueUrl", "TopicArn"].map(|attribute| format!("${{{id}.{attribute}}}"));
-    let own: Vec<_> = [format!("${{{id}}}")].into_iter().chain(attributes).chain(fixed).collect();
-    let names = |policy: &Value| {
-        list(&policy["Properties"][property]).iter().filter_map(form).any(|target| own.contains(&target))
-    };
-    let denies = |policy: &Value| {
-        list(&policy["Properties"]["PolicyDocument"]["Statement"]).iter().any(|statement| {
-            let condition = &statement["Condition"]["Bool"]["aws:SecureTransport"];
-            statement["Effect"] == "Deny" && (*condition == "false" || *condition == false)
-        })
-    };
-    let mut resources = subject.stack.template["Resources"].as_object().into_iter().flatten();
-    resources.any(|(_, policy)| policy["Type"] == policy_type && names(policy) && denies(policy))
+    let own = [format!("${{{id}}}")].into_iter().chain(attributes).chain(fixed);
+    subject.index.denies_without_tls(&subject.stack.name, policy_type, own)
+}
+
+/// Returns the forms of the resources to which a policy denies requests without TLS; none for other resources.
+pub(super) fn protected_by(policy: Target<'_>) -> Vec<String> {
+    let Some((.., property)) = TLS_ONLY.iter().find(|(_, kind, _)| *kind == policy.kind()) else { return Vec::new() };
+    let properties = &policy.resource["Properties"];
+    let denies = list(&properties["PolicyDocument"]["Statement"]).iter().any(|statement| {
+        let condition = &statement["Condition"]["Bool"]["aws:SecureTransport"];
+        statement["Effect"] == "Deny" && (*condition == "false" || *condition == false)
+    });
+    list(&properties[*property]).iter().filter(|_| denies).filter_map(form).collect()
 }
 
 fn security_policy(subject: &Subject<'_>, policy: &Value, found: &mut Vec<Violation>) {

@@ -10,12 +10,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Violation>) {
         return;
     }
     let api = subject.target();
-    let is_of_api = |route: &super::Target<'_>| {
-        let properties = &route.resource["Properties"];
-        let is_connect = route.kind() == "AWS::ApiGatewayV2::Route" && properties["RouteKey"] == CONNECT;
-        is_connect && route.scope.target(&properties["ApiId"]).is_some_and(|owner| owner.is(api))
-    };
-    let route = api.scope.resources().find(is_of_api);
+    let route = subject.index.connect_routes(api).next();
     let is_authorized = route.is_some_and(|route| {
         let kind = &route.resource["Properties"]["AuthorizationType"];
         !(kind.is_null() || kind == "NONE")

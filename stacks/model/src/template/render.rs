@@ -1,7 +1,7 @@
 //! Turns a stack into a template: a reference becomes a `Ref` or `Fn::GetAtt` in the resource's own stack, and a parameter
 //! in other stacks, which the owner's output fills.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -20,11 +20,24 @@ use crate::{
 /// The outputs that other stacks need, by the owner's name and the output's name.
 pub(super) type Exports = BTreeMap<(String, String), Value>;
 
+/// The stacks of a system by name, each with the names of its declared outputs by their values.
+pub(super) struct Declared<'a>(BTreeMap<&'a str, HashMap<&'a Value, &'a str>>);
+
+impl<'a> Declared<'a> {
+    pub(super) fn of(stacks: &'a [Stack]) -> Self {
+        let outputs = |stack: &'a Stack| {
+            // Of two outputs with one value, the first by name counts.
+            stack.outputs.iter().rev().map(|(name, output)| (&output["Value"], name.as_str())).collect()
+        };
+        Self(stacks.iter().map(|stack| (stack.name.as_str(), outputs(stack))).collect())
+    }
+}
+
 /// Resolves the references in one stack.
 pub(super) struct Resolver<'a> {
     system: &'a str,
     stack: &'a Stack,
-    stacks: &'a [Stack],
+    stacks: &'a Declared<'a>,
     parameters: BTreeMap<String, (Value, ParameterSource)>,
     exports: &'a mut Exports,
     /// The exceptions of the resource that is being resolved.
@@ -32,7 +45,7 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(system: &'a str, stack: &'a Stack, stacks: &'a [Stack], exports: &'a mut Exports) -> Self {
+    pub(super) fn new(system: &'a str, stack: &'a Stack, stacks: &'a Declared<'a>, exports: &'a mut Exports) -> Self {
         let parameters = stack.parameters.clone();
         Self { system, stack, stacks, parameters, exports, exceptions: Vec::new() }
     }
@@ -118,7 +131,7 @@ impl<'a> Resolver<'a> {
         if owner == self.stack.name {
             return Ok(value);
         }
-        let Some(stack) = self.stacks.iter().find(|stack| stack.name == owner) else {
+        let Some(outputs) = self.stacks.0.get(owner.as_str()) else {
             return Err(RenderError::UnknownStack {
                 system: self.system.to_owned(),
                 from: self.stack.name.clone(),
@@ -128,7 +141,7 @@ impl<'a> Resolver<'a> {
         };
         let marked = json!({ REFERENCE: reference });
         // An output that the owner already declares keeps its name.
-        let declared = stack.outputs.iter().find(|(_, output)| output["Value"] == marked).map(|(name, _)| name.clone());
+        let declared = outputs.get(&marked).map(|name| (*name).to_owned());
         let output = declared.unwrap_or_else(|| {
             let name = format!("{logical_id}{}", attribute.unwrap_or("Id").replace('.', ""));
             self.exports.insert((owner.clone(), name.clone()), value);

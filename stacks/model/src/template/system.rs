@@ -1,13 +1,13 @@
 //! A system: stacks that belong together, rendered in deploy order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::{
     error::RenderError,
     json::sorted,
-    render::{Exports, Resolver},
+    render::{Declared, Exports, Resolver},
     stack::{Duplicate, Stack},
 };
 use crate::{
@@ -115,13 +115,16 @@ impl System {
         seal(&mut self.stacks);
         let mut exports = Exports::new();
         let mut rendered = Vec::new();
+        let declared = Declared::of(&self.stacks);
         for stack in &self.stacks {
             self.check(stack)?;
-            let resolver = Resolver::new(&self.name, stack, &self.stacks, &mut exports);
+            let resolver = Resolver::new(&self.name, stack, &declared, &mut exports);
             rendered.push(resolver.render(&stage.name)?);
         }
+        let places = rendered.iter().enumerate().map(|(place, stack)| (stack.stack.clone(), place));
+        let places: BTreeMap<_, _> = places.collect();
         for ((owner, output), value) in exports {
-            if let Some(stack) = rendered.iter_mut().find(|stack| stack.stack == owner) {
+            if let Some(stack) = places.get(&owner).and_then(|place| rendered.get_mut(*place)) {
                 stack.template["Outputs"][&output] = json!({ "Value": value });
             }
         }
@@ -169,18 +172,33 @@ impl System {
 }
 
 /// Puts every stack after those whose outputs it takes, and keeps the given order otherwise.
-fn into_deploy_order(system: &str, mut waiting: Vec<RenderedStack>) -> Result<Vec<RenderedStack>, RenderError> {
-    let mut ordered: Vec<RenderedStack> = Vec::new();
-    while !waiting.is_empty() {
-        let ready = |stack: &RenderedStack| {
-            stack.depends_on.iter().all(|needed| ordered.iter().any(|earlier| earlier.stack == *needed))
-        };
-        let Some(next) = waiting.iter().position(ready) else {
-            return Err(RenderError::Cycle { system: system.to_owned(), stacks: find_cycle(&waiting) });
-        };
-        ordered.push(waiting.remove(next));
+fn into_deploy_order(system: &str, stacks: Vec<RenderedStack>) -> Result<Vec<RenderedStack>, RenderError> {
+    let places: BTreeMap<_, _> = stacks.iter().enumerate().map(|(place, stack)| (stack.stack.clone(), place)).collect();
+    let mut dependents: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (place, stack) in stacks.iter().enumerate() {
+        for needed in stack.depends_on.iter().filter_map(|needed| places.get(needed)) {
+            dependents.entry(*needed).or_default().push(place);
+        }
     }
-    Ok(ordered)
+    // The stacks that each waits for; of those that wait for none, the first is next.
+    let mut waits: Vec<usize> = stacks.iter().map(|stack| stack.depends_on.len()).collect();
+    let mut ready: BTreeSet<usize> = (0..stacks.len()).filter(|place| waits[*place] == 0).collect();
+    let mut waiting: Vec<Option<RenderedStack>> = stacks.into_iter().map(Some).collect();
+    let mut ordered = Vec::new();
+    while let Some(next) = ready.pop_first() {
+        ordered.extend(waiting[next].take());
+        for dependent in dependents.get(&next).into_iter().flatten() {
+            waits[*dependent] -= 1;
+            if waits[*dependent] == 0 {
+                ready.insert(*dependent);
+            }
+        }
+    }
+    let waiting: Vec<_> = waiting.into_iter().flatten().collect();
+    if waiting.is_empty() {
+        return Ok(ordered);
+    }
+    Err(RenderError::Cycle { system: system.to_owned(), stacks: find_cycle(&waiting) })
 }
 
 /// Returns stacks of which each takes outputs from the next, and the last from the first. Every stack of `waiting` takes

@@ -3,10 +3,10 @@
 //! A file of a package changes the binaries of that package and of the packages that depend on it. A source file of one binary
 //! changes only that binary. A dependency from a registry changes the binaries below which `Cargo.lock` differs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use camino::Utf8Path;
-use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
+use cargo_metadata::{Dependency, DependencyKind, Metadata, Package, PackageId};
 
 use super::{
     SourcesError,
@@ -55,11 +55,14 @@ pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Com
     };
     let mut changed = of_files(&files, &metadata, root, manifests.as_ref(), locks.as_ref());
     let mut all = BTreeSet::new();
-    for package in metadata.workspace_packages() {
+    let reaches_outside = has_outside_dependency(&metadata);
+    for package in members(&metadata) {
         let binaries = package.targets.iter().filter(|target| target.is_bin());
         all.extend(binaries.clone().map(|binary| binary.name.clone()));
         let mut binaries = binaries.peekable();
-        if binaries.peek().is_some()
+        // Only then are the manifests outside read.
+        if reaches_outside
+            && binaries.peek().is_some()
             && let Some(reason) = outside_change(package, &metadata, commit)?
         {
             for binary in binaries {
@@ -70,16 +73,22 @@ pub(crate) fn changed(git: &Git, commit: &Commit, root: &Utf8Path) -> Result<Com
     Ok(Comparison { changed, binaries: Some(all) })
 }
 
+/// Does a member depend on a package outside the workspace's root?
+fn has_outside_dependency(metadata: &Metadata) -> bool {
+    let mut dependencies = metadata.packages.iter().flat_map(|package| &package.dependencies);
+    dependencies
+        .any(|dependency| dependency.path.as_ref().is_some_and(|path| !path.starts_with(&metadata.workspace_root)))
+}
+
+/// The members of the workspace.
+fn members(metadata: &Metadata) -> Vec<&Package> {
+    let members: BTreeSet<_> = metadata.workspace_members.iter().collect();
+    metadata.packages.iter().filter(|package| members.contains(&package.id)).collect()
+}
+
 /// Finds a changed file of a package outside the workspace's root that this package is built from. A package in another repository
 /// is left out: the commit says nothing about it.
 fn outside_change(package: &Package, metadata: &Metadata, commit: &Commit) -> Result<Option<String>, SourcesError> {
-    let outside = |dependency: &cargo_metadata::Dependency| {
-        dependency.path.as_ref().is_some_and(|path| !path.starts_with(&metadata.workspace_root))
-    };
-    // Only then are the manifests outside read.
-    if !metadata.packages.iter().any(|package| package.dependencies.iter().any(outside)) {
-        return Ok(None);
-    }
     let closure = packages::closure(metadata, &[package.name.as_str()].into())?;
     for (name, (folder, _)) in &closure.others {
         let changed = Git::around(folder).and_then(|git| git.changed_since(commit)).unwrap_or_default();
@@ -103,20 +112,21 @@ fn of_files(
         _ => false,
     };
     let everything = files.iter().find(|file| settings(file));
-    let folders: BTreeMap<&PackageId, String> = metadata
-        .workspace_packages()
-        .iter()
-        .filter_map(|package| Some((&package.id, relative(package.manifest_path.parent()?, root)?)))
-        .collect();
+    let changed_files: BTreeSet<&str> = files.iter().map(String::as_str).collect();
+    let graph = Graph::of(metadata, root);
+    let by_file = everything.is_none().then(|| graph.changed_by_files(files)).unwrap_or_default();
+    let by_dependency = manifests.map(|(old, new)| graph.changed_by_dependencies(old, new)).unwrap_or_default();
     let mut changed = Changed::new();
-    for package in metadata.workspace_packages() {
+    for package in &graph.members {
+        let shared = || Some(format!("{} changed", by_file.get(&package.id)?));
+        let dependency = || Some(format!("Cargo.toml changed ({})", by_dependency.get(&package.id)?));
         let reason = everything
             .map(|file| format!("{file} changed"))
-            .or_else(|| shared_file(package, files, metadata, &folders))
-            .or_else(|| manifests.and_then(|(old, new)| dependency_change(package, metadata, old, new)))
+            .or_else(shared)
+            .or_else(dependency)
             .or_else(|| locks.and_then(|(old, new)| registry_change(package, old, new)));
         for target in package.targets.iter().filter(|target| target.is_bin()) {
-            let own = relative(&target.src_path, root).filter(|path| files.contains(path));
+            let own = relative(&target.src_path, root).filter(|path| changed_files.contains(path.as_str()));
             if let Some(reason) = own.map(|path| format!("{path} changed")).or_else(|| reason.clone()) {
                 changed.insert(target.name.clone(), reason);
             }
@@ -125,85 +135,101 @@ fn of_files(
     changed
 }
 
-/// Finds a changed file of the package, or of a workspace package below it, that does not belong to one binary alone.
-fn shared_file(
-    package: &Package,
-    files: &[String],
-    metadata: &Metadata,
-    folders: &BTreeMap<&PackageId, String>,
-) -> Option<String> {
-    let closure = closure(&package.id, metadata);
-    let own_sources: BTreeSet<String> = metadata
-        .workspace_packages()
-        .iter()
-        .flat_map(|package| &package.targets)
-        .filter(|target| !target.is_lib() && !target.is_custom_build())
-        .filter_map(|target| Some(target.src_path.strip_prefix(&metadata.workspace_root).ok()?.as_str().to_owned()))
-        .collect();
-    let within = |file: &str, folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-    // A submodule is one path, which may be around packages.
-    let has_package = |path: &str| {
-        let mut packages = folders.iter().filter(|(_, folder)| *folder == path || within(folder, path));
-        packages.any(|(id, _)| closure.contains(id))
-    };
-    // The innermost folder owns a file: a package may lie within another's folder.
-    let owner = |file: &str| {
+/// The members of a workspace, and which of them are built from which, without development dependencies.
+struct Graph<'a> {
+    members: Vec<&'a Package>,
+    /// The members by folder, relative to the root.
+    folders: BTreeMap<String, &'a PackageId>,
+    /// The members that depend directly on each member.
+    dependents: BTreeMap<&'a PackageId, Vec<&'a PackageId>>,
+    /// The source files that belong to one binary, test or benchmark alone.
+    own_sources: BTreeSet<String>,
+}
+
+impl<'a> Graph<'a> {
+    fn of(metadata: &'a Metadata, root: &Utf8Path) -> Self {
+        let members = members(metadata);
+        let folder = |package: &'a Package| package.manifest_path.parent();
+        let by_folder: BTreeMap<_, _> =
+            members.iter().filter_map(|member| Some((folder(member)?, &member.id))).collect();
+        let mut dependents: BTreeMap<&PackageId, Vec<&PackageId>> = BTreeMap::new();
+        for member in &members {
+            // A dependency on a member is a path.
+            for path in built_from(member).filter_map(|dependency| dependency.path.as_deref()) {
+                if let Some(dependency) = by_folder.get(path) {
+                    dependents.entry(dependency).or_default().push(&member.id);
+                }
+            }
+        }
+        let targets = members.iter().flat_map(|package| &package.targets);
+        let own_sources = targets
+            .filter(|target| !target.is_lib() && !target.is_custom_build())
+            .filter_map(|target| relative(&target.src_path, &metadata.workspace_root));
+        let folders = by_folder.into_iter().filter_map(|(folder, id)| Some((relative(folder, root)?, id)));
+        Self { folders: folders.collect(), dependents, own_sources: own_sources.collect(), members }
+    }
+
+    /// Returns the members that are built from a changed file which does not belong to one binary alone, each with the first such
+    /// file.
+    fn changed_by_files<'f>(&self, files: &'f [String]) -> BTreeMap<&'a PackageId, &'f str> {
+        let mut found = BTreeMap::new();
+        let shared = files.iter().filter(|file| !self.own_sources.contains(*file) && !is_test(file));
+        for file in shared {
+            // A submodule is one path, which may be around packages.
+            let around = self.folders.get(file).into_iter().chain(self.below(file));
+            let packages: Vec<_> = self.owner(file).into_iter().chain(around.copied()).collect();
+            packages.into_iter().for_each(|package| self.reach(package, file.as_str(), &mut found));
+        }
+        found
+    }
+
+    /// Returns the member whose folder is the innermost around a file: a package may lie within another's folder.
+    fn owner(&self, file: &str) -> Option<&'a PackageId> {
+        let folders = Utf8Path::new(file).ancestors().skip(1);
         folders
-            .iter()
-            .filter(|(_, folder)| within(file, folder))
-            .max_by_key(|(_, folder)| folder.len())
-            .map(|(id, _)| *id)
-    };
-    let counts = |file: &&String| {
-        let text = file.as_str();
-        !own_sources.contains(text)
-            && !is_test(text)
-            && (owner(text).is_some_and(|owner| closure.contains(owner)) || has_package(text))
-    };
-    files.iter().find(counts).map(|file| format!("{file} changed"))
+            .filter(|folder| !folder.as_str().is_empty())
+            .find_map(|folder| self.folders.get(folder.as_str()).copied())
+    }
+
+    /// Returns the members in a folder.
+    fn below(&self, folder: &str) -> impl Iterator<Item = &&'a PackageId> {
+        let prefix = format!("{folder}/");
+        let from = self.folders.range(prefix.clone()..);
+        from.take_while(move |(folder, _)| folder.starts_with(&prefix)).map(|(_, id)| id)
+    }
+
+    /// Returns the members that are built from one with a changed entry of `[workspace.dependencies]`, each with the first such entry.
+    fn changed_by_dependencies(&self, old: &Manifest, new: &Manifest) -> BTreeMap<&'a PackageId, &'a str> {
+        let mut found = BTreeMap::new();
+        for member in &self.members {
+            let mut names = built_from(member).map(|dependency| dependency.rename.as_ref().unwrap_or(&dependency.name));
+            if let Some(name) = names.find(|name| old.dependencies.get(*name) != new.dependencies.get(*name)) {
+                self.reach(&member.id, name.as_str(), &mut found);
+            }
+        }
+        found
+    }
+
+    /// Gives a reason to a member and to all that are built from it, unless they have an earlier one.
+    fn reach<'r>(&self, member: &'a PackageId, reason: &'r str, found: &mut BTreeMap<&'a PackageId, &'r str>) {
+        let mut open = vec![member];
+        while let Some(next) = open.pop() {
+            // Those that are built from a member with a reason have one as well.
+            if let Entry::Vacant(entry) = found.entry(next) {
+                entry.insert(reason);
+                open.extend(self.dependents.get(next).into_iter().flatten());
+            }
+        }
+    }
+}
+
+fn built_from(package: &Package) -> impl Iterator<Item = &Dependency> {
+    package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development)
 }
 
 /// Tests, benchmarks and documents are not built into a function.
 fn is_test(file: &str) -> bool {
     file.split('/').any(|step| matches!(step, "tests" | "benches" | "tests.rs")) || file.ends_with(".md")
-}
-
-/// The package and the workspace packages that it is built from, without development dependencies.
-fn closure<'a>(package: &'a PackageId, metadata: &'a Metadata) -> BTreeSet<&'a PackageId> {
-    let packages = metadata.workspace_packages();
-    let mut found = BTreeSet::from([package]);
-    let mut open = vec![package];
-    while let Some(next) = open.pop() {
-        let Some(package) = packages.iter().find(|package| package.id == *next) else { continue };
-        for dependency in &package.dependencies {
-            // A dependency on a workspace package is a path.
-            let is_it = |other: &&&Package| {
-                dependency.path.is_some() && dependency.path.as_deref() == other.manifest_path.parent()
-            };
-            let built = dependency.kind != DependencyKind::Development;
-            if let Some(other) = packages.iter().find(is_it).filter(|_| built)
-                && found.insert(&other.id)
-            {
-                open.push(&other.id);
-            }
-        }
-    }
-    found
-}
-
-/// Finds a changed entry of `[workspace.dependencies]` that the package, or a workspace package below it, uses.
-fn dependency_change(package: &Package, metadata: &Metadata, old: &Manifest, new: &Manifest) -> Option<String> {
-    let closure = closure(&package.id, metadata);
-    let built = |kind| kind != DependencyKind::Development;
-    let mut used = metadata
-        .workspace_packages()
-        .into_iter()
-        .filter(|package| closure.contains(&package.id))
-        .flat_map(|package| &package.dependencies)
-        .filter(|dependency| built(dependency.kind))
-        .map(|dependency| dependency.rename.as_deref().unwrap_or(&dependency.name));
-    let changed = used.find(|name| old.dependencies.get(*name) != new.dependencies.get(*name))?;
-    Some(format!("Cargo.toml changed ({changed})"))
 }
 
 fn registry_change(package: &Package, old: &Lock, new: &Lock) -> Option<String> {

@@ -1,8 +1,8 @@
 //! The parts of `Cargo.toml` and `Cargo.lock` that decide a build.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The parts of the workspace's `Cargo.toml` that decide a build.
 #[derive(Debug, Default)]
@@ -31,8 +31,17 @@ impl Manifest {
 /// The parts of `Cargo.lock` that decide a build.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Lock {
-    #[serde(default)]
-    package: Vec<Locked>,
+    /// The versions of each package.
+    #[serde(default, deserialize_with = "by_name")]
+    package: BTreeMap<String, Vec<Locked>>,
+}
+
+fn by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<Locked>>, D::Error> {
+    let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for package in Vec::<Locked>::deserialize(deserializer)? {
+        found.entry(package.name.clone()).or_default().push(package);
+    }
+    Ok(found)
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,9 +66,8 @@ impl Lock {
         while let Some(next) = open.pop() {
             let mut words = next.split(' ');
             let (name, version) = (words.next().unwrap_or_default(), words.next());
-            let wanted =
-                |package: &&Locked| package.name == name && version.is_none_or(|version| package.version == version);
-            for package in self.package.iter().filter(wanted) {
+            let is_wanted = |package: &&Locked| version.is_none_or(|version| package.version == version);
+            for package in self.package.get(name).into_iter().flatten().filter(is_wanted) {
                 let checksum = package.checksum.as_deref().unwrap_or("of the workspace");
                 if found.insert(format!("{} {} {checksum}", package.name, package.version)) {
                     open.extend(package.dependencies.iter().cloned());

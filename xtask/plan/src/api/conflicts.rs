@@ -4,6 +4,8 @@
 //! resources"), so both would exist for a while, which API Gateway refuses. Names that must be unique are left to
 //! [`crate::changes::names`].
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{Update, resources, routes::path};
@@ -16,9 +18,10 @@ const PATH: &str = "AWS::ApiGateway::Resource";
 
 /// Returns the resources that API Gateway would refuse to create.
 pub(super) fn conflicts(update: &Update<'_>) -> Vec<Finding> {
-    let made = resources(update.new).filter(|(id, ..)| update.makes(id));
-    made.filter_map(|(id, kind, properties)| {
-        let why = sibling(update, id, kind, properties)?;
+    let variables = variables(update.old.body);
+    let made = resources(update.new.body).filter(|(id, kind, _)| *kind == PATH && update.makes(id));
+    made.filter_map(|(id, _, properties)| {
+        let why = sibling(update, id, properties, &variables)?;
         Some(Finding {
             kind: FindingKind::Impossible,
             stack: update.stack.to_owned(),
@@ -33,24 +36,33 @@ pub(super) fn conflicts(update: &Update<'_>) -> Vec<Finding> {
 
 /// Does the value change with a resource that the update makes, or, possibly, with a parameter?
 fn may_be_new(update: &Update<'_>, value: &Value) -> bool {
-    let is_parameter = |name: &String| update.new["Parameters"].get(name).is_some();
+    let is_parameter = |name: &String| update.new.body["Parameters"].get(name).is_some();
     references(value).iter().any(|reference| update.makes(&reference.target) || is_parameter(&reference.target))
 }
 
-/// Returns the reason if the path below the same parent has a variable of another name.
-fn sibling(update: &Update<'_>, id: &str, kind: &str, properties: &Value) -> Option<String> {
-    let part = properties["PathPart"].as_str().filter(|part| kind == PATH && is_variable(part))?;
+/// The logical IDs and names of the variables below each parent of a path.
+type Variables<'a> = HashMap<&'a Value, Vec<(&'a str, &'a str)>>;
+
+fn variables(template: &Value) -> Variables<'_> {
+    let mut found = Variables::new();
+    for (id, _, properties) in resources(template).filter(|(_, kind, _)| *kind == PATH) {
+        if let Some(name) = properties["PathPart"].as_str().filter(|part| is_variable(part)) {
+            found.entry(&properties["ParentId"]).or_default().push((id, name));
+        }
+    }
+    found
+}
+
+/// Returns the reason if the path below the same parent has a variable of another name. `old` are the deployed variables.
+fn sibling(update: &Update<'_>, id: &str, properties: &Value, old: &Variables<'_>) -> Option<String> {
+    let part = properties["PathPart"].as_str().filter(|part| is_variable(part))?;
     let parent = &properties["ParentId"];
     if may_be_new(update, parent) {
         return None;
     }
     // The same name twice is left to the names.
-    let is_other = |name: &str| is_variable(name) && name != part;
-    let (other, _, old) = resources(update.old).find(|(_, kind, old)| {
-        *kind == PATH && old["ParentId"] == *parent && old["PathPart"].as_str().is_some_and(is_other)
-    })?;
-    let (path, other_path) = (path(update.new, id)?, path(update.old, other)?);
-    let name = old["PathPart"].as_str().unwrap_or_default();
+    let (other, name) = old.get(parent)?.iter().find(|(_, name)| *name != part)?;
+    let (path, other_path) = (path(update.new.body, id)?, path(update.old.body, other)?);
     Some(format!(
         "API Gateway allows one variable below a path, but `{other_path}` exists until CloudFormation has created `{path}`; keep \
          the name `{name}` instead of `{part}`, or deploy twice: first remove the routes of `{other_path}`, then add those of \

@@ -4,7 +4,7 @@
 //! not their release succeeds. The new deployment is made before CloudFormation deletes the methods that are no longer defined, in
 //! the state `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS` (CloudFormation user guide, "Stack status codes"), so it still has them.
 
-use super::{Update, api_of, resources, routes::route_changes};
+use super::{Update, resources, routes::changes_of};
 use crate::{
     changes::{ResourceAction, ResourceChange},
     findings::{Finding, FindingKind},
@@ -33,19 +33,18 @@ const SETTINGS: &[&str] = &[
 
 /// Describes the effects on the APIs that the stack has before and after the update.
 pub(super) fn effects(update: &Update<'_>) -> Vec<Finding> {
-    let apis = resources(update.new).filter(|(id, kind, _)| *kind == API && !update.makes(id));
+    let apis = resources(update.new.body).filter(|(id, kind, _)| *kind == API && !update.makes(id));
     apis.filter_map(|(api, ..)| if is_deployed_again(update, api) { routes(update, api) } else { stale(update, api) })
         .collect()
 }
 
 fn is_deployed_again(update: &Update<'_>, api: &str) -> bool {
-    resources(update.new)
-        .any(|(id, kind, properties)| kind == DEPLOYMENT && api_of(properties) == Some(api) && update.makes(id))
+    update.new.parts(api).iter().any(|(id, kind, _)| *kind == DEPLOYMENT && update.makes(id))
 }
 
 /// Lists the routes and settings that change with the stack.
 fn routes(update: &Update<'_>, api: &str) -> Option<Finding> {
-    let changes = route_changes(update.old, update.new, api);
+    let changes = changes_of(&update.old, &update.new, api);
     let list = |what: &str, routes: &[String]| routes.iter().map(|route| format!("{what} {route}")).collect::<Vec<_>>();
     let mut parts = list("adds", &changes.added);
     parts.extend(list("changes", &changes.changed));
@@ -76,13 +75,13 @@ pub(super) fn listing(update: &Update<'_>, api: &str, message: &str, parts: Vec<
 
 /// Describes the changing resources of these types that belong to an API.
 pub(super) fn changed_resources(update: &Update<'_>, api: &str, types: &[&str]) -> Vec<String> {
-    let belongs = |template, id: &str| {
-        let mut all = resources(template);
-        all.any(|(other, kind, properties)| other == id && types.contains(&kind) && api_of(properties) == Some(api))
+    let has_type = |change: &&&ResourceChange| {
+        let mut sides =
+            [&update.old, &update.new].into_iter().filter_map(|template| template.api_of(&change.logical_id));
+        sides.any(|(owner, kind)| owner == api && types.contains(&kind))
     };
-    let is_of_api = |id: &str| belongs(update.old, id) || belongs(update.new, id);
-    let changed = update.changes.resources.iter().filter(|change| is_of_api(&change.logical_id));
-    changed.map(describe).collect()
+    let changing = update.changing_parts.get(api).into_iter().flatten();
+    changing.filter(has_type).map(|change| describe(change)).collect()
 }
 
 fn describe(change: &ResourceChange) -> String {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Update, api_of, effects, resources, routes::route_changes};
+use super::{Template, Update, api_of, effects, resources, routes::changes_of};
 use crate::{changes::ResourceChange, findings::Finding};
 
 const API: &str = "AWS::ApiGatewayV2::Api";
@@ -22,7 +22,7 @@ const SETTINGS: &[&str] = &[AUTHORIZER, INTEGRATION, STAGE];
 /// Describes the effects on the APIs that have routes in the stack before and after the update.
 pub(super) fn effects(update: &Update<'_>) -> Vec<Finding> {
     let present = |api: &&str| !update.makes(api);
-    apis(update.new).into_iter().filter(present).filter_map(|api| of_api(update, api)).collect()
+    apis(update.new.body).into_iter().filter(present).filter_map(|api| of_api(update, api)).collect()
 }
 
 /// Returns the APIs of a template by their logical IDs, and those of other stacks by the parameters of their IDs.
@@ -36,7 +36,7 @@ fn apis(template: &Value) -> BTreeSet<&str> {
 }
 
 fn of_api(update: &Update<'_>, api: &str) -> Option<Finding> {
-    let changes = route_changes(update.old, update.new, api);
+    let changes = changes_of(&update.old, &update.new, api);
     let list = |what: &str, routes: &[String]| routes.iter().map(|route| format!("{what} {route}")).collect::<Vec<_>>();
     let mut parts = list("adds", &changes.added);
     parts.extend(list("changes", &changes.changed));
@@ -61,11 +61,11 @@ fn key(route: &Value) -> Option<&str> {
 }
 
 /// Returns the routes of an HTTP API with their settings. Their function is the target.
-pub(super) fn routes(template: &Value, api: &str) -> BTreeMap<String, Value> {
-    let own = resources(template).filter(|(_, kind, properties)| *kind == ROUTE && api_of(properties) == Some(api));
+pub(super) fn routes(template: &Template<'_>, api: &str) -> BTreeMap<String, Value> {
+    let own = template.parts(api).iter().filter(|(_, kind, _)| *kind == ROUTE);
     own.filter_map(|(_, _, properties)| {
-        let mut settings = properties.clone();
-        settings["Target"] = target(template, properties);
+        let mut settings = (*properties).clone();
+        settings["Target"] = target(template.body, properties);
         Some((key(properties)?.to_owned(), settings))
     })
     .collect()
@@ -82,15 +82,14 @@ fn target(template: &Value, route: &Value) -> Value {
 
 /// Returns a hash of everything that clients see of each HTTP API in a template, by `stack/API`. The routes of another stack's API are
 /// an entry of their own.
-pub(super) fn deployments(stack: &str, template: &Value) -> BTreeMap<String, String> {
+pub(super) fn deployments(stack: &str, template: &Template<'_>) -> BTreeMap<String, String> {
     let hash = |api: &str| {
-        let mut seen = json!({ "routes": routes(template, api), "api": template["Resources"][api]["Properties"] });
-        let settings = resources(template)
-            .filter(|(_, kind, properties)| [AUTHORIZER, STAGE].contains(kind) && api_of(properties) == Some(api));
+        let mut seen = json!({ "routes": routes(template, api), "api": template.body["Resources"][api]["Properties"] });
+        let settings = template.parts(api).iter().filter(|(_, kind, _)| [AUTHORIZER, STAGE].contains(kind));
         for (id, _, properties) in settings {
-            seen[format!("setting {id}")] = properties.clone();
+            seen[format!("setting {id}")] = (*properties).clone();
         }
         hex::encode(&Sha256::digest(seen.to_string())[..5])
     };
-    apis(template).into_iter().map(|api| (format!("{stack}/{api}"), hash(api))).collect()
+    apis(template.body).into_iter().map(|api| (format!("{stack}/{api}"), hash(api))).collect()
 }

@@ -8,30 +8,43 @@ mod effects;
 mod http;
 mod routes;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 pub use self::routes::{RouteChanges, deployments, route_changes};
 use crate::{
-    changes::{ResourceAction, StackChanges},
+    changes::{ResourceAction, ResourceChange, StackChanges},
     findings::Finding,
 };
 
 /// A stack before and after an update.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Update<'a> {
+struct Update<'a> {
     /// The stack's name in CloudFormation.
-    pub(crate) stack: &'a str,
+    stack: &'a str,
     /// The deployed template.
-    pub(crate) old: &'a Value,
+    old: Template<'a>,
     /// The template to deploy.
-    pub(crate) new: &'a Value,
-    pub(crate) changes: &'a StackChanges,
+    new: Template<'a>,
+    changes: &'a StackChanges,
+    /// The changing parts of each API.
+    changing_parts: BTreeMap<&'a str, Vec<&'a ResourceChange>>,
 }
+
+/// A template, with its resources by API: a stack may have many of both.
+struct Template<'a> {
+    body: &'a Value,
+    /// The parts of each API, by [`api_of`].
+    parts: BTreeMap<&'a str, Vec<Part<'a>>>,
+}
+
+/// A resource's logical ID, type and properties.
+type Part<'a> = (&'a str, &'a str, &'a Value);
 
 /// Returns the findings about the APIs of a stack. A new stack has none.
 pub(crate) fn findings(stack: &str, old: Option<&Value>, new: &Value, changes: &StackChanges) -> Vec<Finding> {
     let Some(old) = old else { return Vec::new() };
-    let update = Update { stack, old, new, changes };
+    let update = Update::new(stack, Template::of(old), Template::of(new), changes);
     let mut found = conflicts::conflicts(&update);
     // An update that is refused changes nothing for clients.
     if found.is_empty() && changes.resources.iter().all(|change| change.impossible.is_none()) {
@@ -41,7 +54,40 @@ pub(crate) fn findings(stack: &str, old: Option<&Value>, new: &Value, changes: &
     found
 }
 
-impl Update<'_> {
+impl<'a> Template<'a> {
+    fn of(body: &'a Value) -> Self {
+        let mut parts: BTreeMap<&str, Vec<Part<'_>>> = BTreeMap::new();
+        for part in resources(body) {
+            if let Some(api) = api_of(part.2) {
+                parts.entry(api).or_default().push(part);
+            }
+        }
+        Self { body, parts }
+    }
+
+    /// Returns the resources that belong to an API, by logical ID.
+    fn parts(&self, api: &str) -> &[Part<'a>] {
+        self.parts.get(api).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns the API of a resource, and the resource's type.
+    fn api_of(&self, logical_id: &str) -> Option<(&'a str, &'a str)> {
+        let resource = self.body.get("Resources")?.get(logical_id)?;
+        Some((api_of(&resource["Properties"])?, resource["Type"].as_str()?))
+    }
+}
+
+impl<'a> Update<'a> {
+    fn new(stack: &'a str, old: Template<'a>, new: Template<'a>, changes: &'a StackChanges) -> Self {
+        let mut changing_parts: BTreeMap<&str, Vec<&ResourceChange>> = BTreeMap::new();
+        for change in &changes.resources {
+            let sides = [&old, &new].into_iter().filter_map(|template| template.api_of(&change.logical_id));
+            let apis: BTreeSet<_> = sides.map(|(api, _)| api).collect();
+            apis.into_iter().for_each(|api| changing_parts.entry(api).or_default().push(change));
+        }
+        Self { stack, old, new, changes, changing_parts }
+    }
+
     fn action(&self, logical_id: &str) -> Option<ResourceAction> {
         self.changes.of(logical_id).map(|change| change.action)
     }
@@ -53,7 +99,7 @@ impl Update<'_> {
 }
 
 /// Returns the resources of a template with their types and properties.
-fn resources(template: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+fn resources(template: &Value) -> impl Iterator<Item = Part<'_>> {
     let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
     resources
         .map(|(id, resource)| (id.as_str(), resource["Type"].as_str().unwrap_or_default(), &resource["Properties"]))

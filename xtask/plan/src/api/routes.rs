@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{api_of, http, resources};
+use super::{Template, api_of, http, resources};
 
 /// The difference between the routes of an API in two templates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +29,10 @@ impl RouteChanges {
 /// given by the parameter with its ID.
 #[must_use]
 pub fn route_changes(old: &Value, new: &Value, api: &str) -> RouteChanges {
+    changes_of(&Template::of(old), &Template::of(new), api)
+}
+
+pub(super) fn changes_of(old: &Template<'_>, new: &Template<'_>, api: &str) -> RouteChanges {
     let (before, after) = (routes(old, api), routes(new, api));
     let only = |one: &BTreeMap<String, Value>, other: &BTreeMap<String, Value>| {
         one.keys().filter(|route| !other.contains_key(*route)).cloned().collect::<Vec<_>>()
@@ -53,22 +57,23 @@ pub fn deployments(stack: &str, template: &Value) -> BTreeMap<String, String> {
             let deployment = properties["DeploymentId"]["Ref"].as_str()?;
             Some((format!("{stack}/{}", api_of(properties)?), deployment.to_owned()))
         })
-        .chain(http::deployments(stack, template))
+        .chain(http::deployments(stack, &Template::of(template)))
         .collect()
 }
 
 /// Returns the routes of an API with their settings.
-fn routes(template: &Value, api: &str) -> BTreeMap<String, Value> {
-    let methods = resources(template).filter(|(_, kind, properties)| {
-        *kind == "AWS::ApiGateway::Method" && api_of(properties) == Some(api) && properties["HttpMethod"] != "OPTIONS"
-    });
+fn routes(template: &Template<'_>, api: &str) -> BTreeMap<String, Value> {
+    let methods = template
+        .parts(api)
+        .iter()
+        .filter(|(_, kind, properties)| *kind == "AWS::ApiGateway::Method" && properties["HttpMethod"] != "OPTIONS");
     methods
         .filter_map(|(_, _, properties)| {
             let path = match properties["ResourceId"]["Ref"].as_str() {
-                Some(id) => path(template, id)?,
+                Some(id) => path(template.body, id)?,
                 None => "/".to_owned(),
             };
-            let mut settings = properties.clone();
+            let mut settings = (*properties).clone();
             // The resource's logical ID is not seen by clients.
             settings["ResourceId"] = json!(null);
             Some((format!("{} {path}", properties["HttpMethod"].as_str()?), settings))

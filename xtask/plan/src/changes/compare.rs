@@ -35,7 +35,7 @@ pub(crate) fn compare(
     changing: &BTreeMap<String, Certainty>,
 ) -> StackChanges {
     let (before, after) = (resources(old), resources(new));
-    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
     let changes = names.into_iter().filter_map(|name| {
         let change = match (before.get(name), after.get(name)) {
             (None, Some(created)) => created_or_deleted(ResourceAction::Create, created),
@@ -43,12 +43,13 @@ pub(crate) fn compare(
             (Some(old), Some(new)) => updated(old, new),
             (None, None) => None,
         };
-        change.map(|change| (name.clone(), ResourceChange { logical_id: name.clone(), ..change }))
+        change.map(|change| (name.to_owned(), ResourceChange { logical_id: name.to_owned(), ..change }))
     });
     let mut changes: BTreeMap<String, ResourceChange> = changes.collect();
     follow(&mut changes, &before, &after, changing);
     for (name, change) in &mut changes {
-        change.impossible = after.get(name).and_then(|new| impossible(change, before.get(name), new));
+        let new = after.get(name.as_str());
+        change.impossible = new.and_then(|new| impossible(change, before.get(name.as_str()), new));
     }
     let moved_outputs = new.map(|new| moved_outputs(new, &changes, changing)).unwrap_or_default();
     let outputs = outputs(old, new);
@@ -57,15 +58,15 @@ pub(crate) fn compare(
 
 /// A resource whose condition is met or unknown.
 #[derive(Debug, Clone)]
-pub(super) struct Resource {
-    body: Value,
+pub(super) struct Resource<'a> {
+    body: &'a Value,
     /// The properties, with known values filled in.
     pub(super) properties: Value,
     /// Is its condition known to be met?
     pub(super) is_certain: bool,
 }
 
-impl Resource {
+impl Resource<'_> {
     pub(super) fn resource_type(&self) -> &str {
         self.body["Type"].as_str().unwrap_or_default()
     }
@@ -88,19 +89,19 @@ impl Resource {
 }
 
 /// Returns the resources of a template that exist, or may exist, by logical ID.
-pub(super) fn resources(side: Option<Known<'_>>) -> BTreeMap<String, Resource> {
+pub(super) fn resources(side: Option<Known<'_>>) -> BTreeMap<&str, Resource<'_>> {
     let Some(side) = side else { return BTreeMap::new() };
     let all = side.template.get("Resources").and_then(Value::as_object).into_iter().flatten();
     all.filter_map(|(name, body)| {
         let met = body["Condition"].as_str().map_or(Some(true), |condition| side.condition(condition));
         let properties = body.get("Properties").map_or_else(|| json!({}), |properties| side.resolve(properties));
-        let resource = Resource { body: body.clone(), properties, is_certain: met.is_some() };
-        (met != Some(false)).then(|| (name.clone(), resource))
+        let resource = Resource { body, properties, is_certain: met.is_some() };
+        (met != Some(false)).then_some((name.as_str(), resource))
     })
     .collect()
 }
 
-fn created_or_deleted(action: ResourceAction, resource: &Resource) -> Option<ResourceChange> {
+fn created_or_deleted(action: ResourceAction, resource: &Resource<'_>) -> Option<ResourceChange> {
     Some(ResourceChange {
         logical_id: String::new(),
         resource_type: resource.resource_type().to_owned(),
@@ -113,7 +114,7 @@ fn created_or_deleted(action: ResourceAction, resource: &Resource) -> Option<Res
     })
 }
 
-fn updated(old: &Resource, new: &Resource) -> Option<ResourceChange> {
+fn updated(old: &Resource<'_>, new: &Resource<'_>) -> Option<ResourceChange> {
     let mut properties = Vec::new();
     differences(Some(&old.properties), Some(&new.properties), String::new(), &mut properties);
     let has_property_changes = !properties.is_empty();
@@ -186,28 +187,62 @@ fn is_intrinsic(object: &serde_json::Map<String, Value>) -> bool {
 }
 
 /// Adds the changes of resources that refer to replaced ones, until there are no more.
+///
+/// Each round visits, in the order of their names, the resources that refer to one which has changed since their last visit.
 fn follow(
     changes: &mut BTreeMap<String, ResourceChange>,
-    before: &BTreeMap<String, Resource>,
-    after: &BTreeMap<String, Resource>,
+    before: &BTreeMap<&str, Resource<'_>>,
+    after: &BTreeMap<&str, Resource<'_>>,
     parameters: &BTreeMap<String, Certainty>,
 ) {
-    let all: BTreeMap<_, _> = after.iter().map(|(name, resource)| (name, references(&resource.properties))).collect();
-    loop {
-        let mut grew = false;
-        for (name, references) in &all {
-            let (true, Some(resource)) = (before.contains_key(*name), after.get(*name)) else { continue };
-            for reference in references {
-                let moved = moved(changes, parameters, reference).filter(|_| reference.target != **name);
-                let Some(certainty) = moved else { continue };
-                let change = changes.entry((*name).clone()).or_insert_with(|| unchanged(name, resource));
-                grew |= change_with(change, resource, &reference.path, &reference.target, certainty);
+    let updated = after.iter().filter(|(name, _)| before.contains_key(*name));
+    let all: BTreeMap<&str, _> = updated.map(|(name, resource)| (*name, references(&resource.properties))).collect();
+    let referring = referring(&all);
+    let mut round: BTreeSet<&str> = all.keys().copied().collect();
+    while !round.is_empty() {
+        let mut next = BTreeSet::new();
+        while let Some(name) = round.pop_first() {
+            if !follow_references(name, &after[name], &all[name], changes, parameters) {
+                continue;
+            }
+            for other in referring.get(name).into_iter().flatten() {
+                if *other > name {
+                    round.insert(other)
+                } else {
+                    next.insert(*other)
+                };
             }
         }
-        if !grew {
-            return;
+        round = next;
+    }
+}
+
+/// Returns the resources that refer to each resource, by its logical ID.
+fn referring<'a>(all: &'a BTreeMap<&'a str, Vec<Reference>>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    let mut referring: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, references) in all {
+        for reference in references.iter().filter(|reference| reference.target != *name) {
+            referring.entry(&reference.target).or_default().insert(name);
         }
     }
+    referring
+}
+
+/// Changes a resource with the replaced ones that it refers to. Returns whether anything is new.
+fn follow_references(
+    name: &str,
+    resource: &Resource<'_>,
+    references: &[Reference],
+    changes: &mut BTreeMap<String, ResourceChange>,
+    parameters: &BTreeMap<String, Certainty>,
+) -> bool {
+    let mut grew = false;
+    for reference in references.iter().filter(|reference| reference.target != name) {
+        let Some(certainty) = moved(changes, parameters, reference) else { continue };
+        let change = changes.entry(name.to_owned()).or_insert_with(|| unchanged(name, resource));
+        grew |= change_with(change, resource, &reference.path, &reference.target, certainty);
+    }
+    grew
 }
 
 /// Returns how certainly the value of a reference changes; `None` if it does not.
@@ -228,7 +263,7 @@ fn moved(
     (change.action == ResourceAction::Update && is_renewed).then_some(Certainty::Certain)
 }
 
-fn unchanged(name: &str, resource: &Resource) -> ResourceChange {
+fn unchanged(name: &str, resource: &Resource<'_>) -> ResourceChange {
     ResourceChange {
         logical_id: name.to_owned(),
         resource_type: resource.resource_type().to_owned(),
@@ -243,7 +278,13 @@ fn unchanged(name: &str, resource: &Resource) -> ResourceChange {
 }
 
 /// Adds a property's change with its target, or raises its certainty. Returns whether anything is new.
-fn change_with(change: &mut ResourceChange, resource: &Resource, path: &str, target: &str, moved: Certainty) -> bool {
+fn change_with(
+    change: &mut ResourceChange,
+    resource: &Resource<'_>,
+    path: &str,
+    target: &str,
+    moved: Certainty,
+) -> bool {
     let before = (change.action, change.certainty, change.causes.clone());
     let follows = Some(target.to_owned());
     let is_known = change.properties.iter().any(|known| known.path == path && known.follows == follows);
@@ -300,7 +341,7 @@ fn outputs(old: Option<Known<'_>>, new: Option<Known<'_>>) -> Vec<PropertyChange
 }
 
 /// The reason why CloudFormation or the service would refuse the change, as far as the stack's templates show it.
-fn impossible(change: &ResourceChange, old: Option<&Resource>, new: &Resource) -> Option<String> {
+fn impossible(change: &ResourceChange, old: Option<&Resource<'_>>, new: &Resource<'_>) -> Option<String> {
     if let Some(old) = old.filter(|old| old.resource_type() != new.resource_type()) {
         return Some(format!(
             "CloudFormation cannot change a resource's type ({} → {}); use another logical ID for the new resource",
@@ -316,10 +357,10 @@ fn impossible(change: &ResourceChange, old: Option<&Resource>, new: &Resource) -
 }
 
 /// CloudFormation template reference, "Name type": a resource with a fixed name cannot be replaced under that name.
-fn same_fixed_name(change: &ResourceChange, old: &Resource, new: &Resource) -> Option<String> {
+fn same_fixed_name(change: &ResourceChange, old: &Resource<'_>, new: &Resource<'_>) -> Option<String> {
     // Names that are only unique together with other properties are left to [`super::names`].
     let name = name_property(new.resource_type())?;
-    let same = |resource: &Resource| resource.properties.get(&name).cloned();
+    let same = |resource: &Resource<'_>| resource.properties.get(&name).cloned();
     let (before, after) = (same(old), same(new));
     let is_renamed = change.properties.iter().any(|property| property.path == name && property.follows.is_some());
     (before.is_some() && before == after && !is_renamed).then(|| {

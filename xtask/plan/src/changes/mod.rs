@@ -15,14 +15,15 @@ use std::collections::BTreeMap;
 
 pub use behavior::Certainty;
 pub(crate) use compare::compare;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The changes of a stack's resources and outputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StackChanges {
-    /// The changing resources, ordered by logical ID.
+    /// The changing resources, ordered by logical ID, by which [`StackChanges::of`] searches.
+    #[serde(deserialize_with = "ordered")]
     pub resources: Vec<ResourceChange>,
     /// The outputs that are added, changed or removed.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -108,8 +109,23 @@ impl StackChanges {
     /// Returns the change of a resource.
     #[must_use]
     pub fn of(&self, logical_id: &str) -> Option<&ResourceChange> {
-        self.resources.iter().find(|change| change.logical_id == logical_id)
+        self.index_of(logical_id).map(|index| &self.resources[index])
     }
+
+    pub(crate) fn of_mut(&mut self, logical_id: &str) -> Option<&mut ResourceChange> {
+        self.index_of(logical_id).map(|index| &mut self.resources[index])
+    }
+
+    fn index_of(&self, logical_id: &str) -> Option<usize> {
+        self.resources.binary_search_by(|change| change.logical_id.as_str().cmp(logical_id)).ok()
+    }
+}
+
+/// A plan's file may have been edited.
+fn ordered<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ResourceChange>, D::Error> {
+    let mut resources = Vec::<ResourceChange>::deserialize(deserializer)?;
+    resources.sort_by(|one, other| one.logical_id.cmp(&other.logical_id));
+    Ok(resources)
 }
 
 #[cfg(test)]

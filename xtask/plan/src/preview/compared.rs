@@ -43,13 +43,21 @@ pub(super) fn compare_stacks<'a>(
     plan: Option<&'a Plan>,
 ) -> Vec<Compared<'a>> {
     let mut compared: Vec<Compared<'a>> = Vec::new();
+    let mut indices: BTreeMap<&str, usize> = BTreeMap::new();
+    let planned = plan.into_iter().flat_map(|plan| &plan.stacks);
+    let planned: BTreeMap<&str, _> = planned.map(|planned| (planned.name.as_str(), planned)).collect();
     for stack in systems.iter().flat_map(|system| &system.stacks) {
-        let planned = plan.and_then(|plan| plan.stacks.iter().find(|planned| planned.name == stack.name));
+        let planned = planned.get(stack.name.as_str()).copied();
         let old = baseline.stacks.get(&stack.name);
         let parameters = planned.map(|planned| parameters(planned, old, baseline)).unwrap_or_default();
-        let changing = changing_parameters(stage, stack, &compared);
+        let moved = |owner: &str, output: &str| {
+            let owner = compared.get(*indices.get(owner)?)?;
+            owner.changes.moved_outputs.get(output).copied()
+        };
+        let changing = changing_parameters(stage, stack, &moved);
         let after = Known { template: &stack.template, parameters: &parameters };
         let changes = compare(old.map(BaselineStack::known), Some(after), &changing);
+        indices.insert(&stack.name, compared.len());
         compared.push(Compared { stack, planned, old, parameters, changes, changing });
     }
     compared
@@ -89,10 +97,12 @@ pub(super) fn mark_conflicts(stage: &Stage, compared: &mut [Compared<'_>], basel
         changing: &no_parameter,
         after: &nothing,
     }));
-    for conflict in conflicts(&sides) {
-        let stack = compared.iter_mut().find(|compared| compared.stack.name == conflict.stack);
-        let mut changes = stack.into_iter().flat_map(|compared| &mut compared.changes.resources);
-        if let Some(change) = changes.find(|change| change.logical_id == conflict.logical_id) {
+    let found = conflicts(&sides);
+    let mut changes: BTreeMap<&str, &mut StackChanges> =
+        compared.iter_mut().map(|compared| (compared.stack.name.as_str(), &mut compared.changes)).collect();
+    for conflict in found {
+        let stack = changes.get_mut(conflict.stack.as_str());
+        if let Some(change) = stack.and_then(|changes| changes.of_mut(&conflict.logical_id)) {
             change.impossible.get_or_insert(conflict.why);
         }
     }
@@ -102,10 +112,10 @@ impl Compared<'_> {
     /// The findings of all changes of the stack.
     pub(super) fn findings(&self, stage: &Stage) -> Vec<Finding> {
         let of = |change: &ResourceChange| {
-            let resource = |template: &Value| template["Resources"].get(&change.logical_id).cloned();
-            let (old, new) = (self.old.and_then(|old| resource(&old.template)), resource(&self.stack.template));
-            let loses_protection = loses_protection(change, old.as_ref(), &self.changes);
-            let sides = Sides { stack: &self.stack.name, old: old.as_ref(), new: new.as_ref(), loses_protection };
+            let old = self.old.and_then(|old| old.template["Resources"].get(&change.logical_id));
+            let new = self.stack.template["Resources"].get(&change.logical_id);
+            let loses_protection = loses_protection(change, old, &self.changes);
+            let sides = Sides { stack: &self.stack.name, old, new, loses_protection };
             findings(change, &sides, &self.refused(stage, &sides))
         };
         let old = self.old.map(|old| &old.template);
@@ -132,12 +142,16 @@ impl Compared<'_> {
     }
 }
 
-/// Parameters whose values change because a resource of another stack is replaced.
-fn changing_parameters(stage: &Stage, stack: &RenderedStack, before: &[Compared<'_>]) -> BTreeMap<String, Certainty> {
+/// Parameters whose values change because a resource of another stack is replaced. `moved` returns how certainly an output of a
+/// stack, by its name in CloudFormation, changes.
+fn changing_parameters(
+    stage: &Stage,
+    stack: &RenderedStack,
+    moved: &dyn Fn(&str, &str) -> Option<Certainty>,
+) -> BTreeMap<String, Certainty> {
     let of = |source: &ParameterSource| {
         let ParameterSource::Output { stack: other, output } = source else { return None };
-        let owner = full_name(&stack.system, other, &stage.name);
-        before.iter().find(|compared| compared.stack.name == owner)?.changes.moved_outputs.get(output).copied()
+        moved(&full_name(&stack.system, other, &stage.name), output)
     };
     stack.parameters.iter().filter_map(|(name, source)| Some((name.clone(), of(source)?))).collect()
 }

@@ -4,7 +4,7 @@
 
 mod compared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{foundation, rendered::RenderedSystem, stage::Stage};
 use serde::{Deserialize, Serialize};
@@ -240,11 +240,13 @@ pub fn preview(
     let mut compared = compare_stacks(stage, systems, baseline, plan);
     mark_conflicts(stage, &mut compared, baseline);
     let mut found = Vec::new();
+    let mut compared_stacks = compared.iter();
     for system in systems {
-        for stack in &system.stacks {
-            let Some(compared) = compared.iter().find(|compared| compared.stack.name == stack.name) else { continue };
+        let stacks = Sizes::by_name(&system.stacks);
+        // Every stack was compared, in this order.
+        for (stack, compared) in system.stacks.iter().zip(compared_stacks.by_ref()) {
             found.extend(compared.findings(stage));
-            found.extend(quotas(&Sizes { stack, stacks: &system.stacks, region: &stage.region }));
+            found.extend(quotas(&Sizes { stack, stacks: &stacks, region: &stage.region }));
         }
     }
     let stacks: Vec<_> = compared.into_iter().map(|compared| compared.preview(stage)).collect();
@@ -266,8 +268,10 @@ pub fn preview(
 
 /// Describes how full the roles of deploys are, if their stack changes.
 fn capacity_of(stage: &Stage, systems: &[RenderedSystem], stacks: &[StackPreview]) -> Vec<String> {
-    let is_changing = |name: &str| stacks.iter().any(|stack| stack.name == name && stack.action != StackAction::None);
-    let changing = systems.iter().flat_map(|system| &system.stacks).filter(|stack| is_changing(&stack.name));
+    let changing = stacks.iter().filter(|stack| stack.action != StackAction::None);
+    let changing: BTreeSet<&str> = changing.map(|stack| stack.name.as_str()).collect();
+    let rendered = systems.iter().flat_map(|system| &system.stacks);
+    let changing = rendered.filter(|stack| changing.contains(stack.name.as_str()));
     changing.flat_map(|stack| foundation::usages(stack, &stage.region)).map(|usage| usage.to_string()).collect()
 }
 
@@ -296,8 +300,8 @@ fn forecast_of(systems: &[RenderedSystem], stacks: &[StackPreview], baseline: &B
 
 /// Adds the baseline's stacks that the workspace no longer defines.
 pub fn add_orphans(preview: &mut Preview, baseline: &Baseline) {
-    let known: Vec<_> = preview.stacks.iter().map(|stack| stack.name.clone()).collect();
-    for (name, old) in baseline.stacks.iter().filter(|(name, _)| !known.contains(name)) {
+    let known: BTreeSet<_> = preview.stacks.iter().map(|stack| stack.name.clone()).collect();
+    for (name, old) in baseline.stacks.iter().filter(|(name, _)| !known.contains(*name)) {
         let side = Known { template: &old.template, parameters: &old.parameters };
         let changes = compare(Some(side), None, &BTreeMap::new());
         preview.stacks.push(orphan(None, name, changes, "delete it in CloudFormation once it is unused".to_owned()));

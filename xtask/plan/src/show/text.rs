@@ -8,7 +8,7 @@ use console::style;
 
 use super::{outcome, summary, symbol, uploads, values};
 use crate::{
-    change_set::ChangeSetEntry,
+    change_set::{ChangeSetEntry, by_logical_id},
     changes::{ResourceAction, ResourceChange},
     preview::{Preview, StackAction, StackPreview},
 };
@@ -120,8 +120,9 @@ fn stack_changes(stack: &StackPreview, out: &mut String) -> Result {
     };
     let to_do = stack.to_do.as_ref().map(|to_do| format!("; {to_do}")).unwrap_or_default();
     writeln!(out, "  {symbol} {}: {what}{to_do}", style(&stack.name).bold())?;
+    let entries = by_logical_id(&stack.change_set);
     for change in &stack.changes.resources {
-        let entry = stack.change_set.iter().find(|entry| entry.logical_id == change.logical_id);
+        let entry = entries.get(change.logical_id.as_str()).copied();
         resource(change, stack.action, entry, out)?;
     }
     // The outputs of a new stack follow from its resources.

@@ -54,7 +54,7 @@ type Key = (&'static str, String);
 struct Holder<'a> {
     sides: &'a StackSides<'a>,
     logical_id: &'a str,
-    resource: &'a Resource,
+    resource: &'a Resource<'a>,
     unique: &'static Unique,
 }
 
@@ -214,7 +214,7 @@ fn value_of(holder: &Holder<'_>) -> String {
 
 /// All resources by their unique names, without those whose names are not `known`.
 fn holders<'a>(
-    stacks: &'a [(&'a StackSides<'a>, BTreeMap<String, Resource>)],
+    stacks: &'a [(&'a StackSides<'a>, BTreeMap<&'a str, Resource<'a>>)],
     known: &dyn Fn(&Holder<'_>) -> bool,
 ) -> BTreeMap<Key, Vec<Holder<'a>>> {
     let mut found: BTreeMap<Key, Vec<Holder<'a>>> = BTreeMap::new();
