@@ -1,6 +1,6 @@
 //! CloudFront: distributions, their invalidations, and the sites that they serve.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use crate::{
     bags,
     resources::{Provided, Provider, Wanted},
     s3,
+    time::Moment,
     wire::{Call, Element, Handled, Node, Refusal, Reply},
 };
 
@@ -24,6 +25,8 @@ pub struct Distribution {
     pub domain: String,
     /// The property `DistributionConfig`.
     pub config: Value,
+    /// When its edges serve it. CloudFormation usually waits until then.
+    pub served_from: Moment,
     /// The invalidations, by the reference of their caller.
     pub invalidations: BTreeMap<String, Invalidation>,
 }
@@ -56,6 +59,15 @@ fn update(account: &mut Account, id: &str, wanted: Wanted<'_>) -> Result<Provide
 fn delete(account: &mut Account, id: &str, _: Wanted<'_>) -> Result<(), String> {
     account.distributions.remove(id);
     Ok(())
+}
+
+/// Lets the edges take minutes to serve a new distribution, as long as CloudFormation's step for it usually takes.
+pub(crate) fn linger(account: &mut Account, id: &str) {
+    let takes = account.chance.duration(Duration::from_secs(60)..Duration::from_secs(300));
+    let served_from = account.now().plus(takes);
+    if let Some(distribution) = account.distributions.get_mut(id) {
+        distribution.served_from = served_from;
+    }
 }
 
 /// CloudFormation template reference, `AWS::CloudFront::Distribution`: return values.
@@ -121,6 +133,9 @@ pub(crate) fn is_host(host: &str) -> bool {
 /// `GetObject`: permissions). Nothing is cached: each file is the current one.
 pub(crate) fn serve(account: &Account, call: &Call) -> Reply {
     let found = account.distributions.values().find(|distribution| distribution.domain == call.host);
+    if found.is_some_and(|distribution| account.now() < distribution.served_from) {
+        return Reply::empty(503);
+    }
     let Some(config) = found.map(|distribution| &distribution.config) else { return Reply::empty(404) };
     let origins = config["Origins"].as_array().into_iter().flatten();
     let mut hosts = origins.filter_map(|origin| origin["DomainName"].as_str());
