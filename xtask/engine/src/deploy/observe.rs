@@ -53,9 +53,9 @@ async fn observe_stack(stack: &RenderedStack, clients: &Clients) -> Result<Optio
     let cloudformation = clients.cloudformation(stack.region.as_deref());
     let Some(state) = cloudformation.describe(&stack.name).await? else { return Ok(None) };
     let template = cloudformation.template(&stack.name).await?;
-    let (status, reason) = (state.status, state.reason);
+    let (status, reason, is_express) = (state.status, state.reason, state.is_express);
     let (parameters, outputs) = (state.parameters, state.outputs);
-    Ok(Some((stack.name.clone(), ObservedStack { status, reason, template, parameters, outputs })))
+    Ok(Some((stack.name.clone(), ObservedStack { status, reason, is_express, template, parameters, outputs })))
 }
 
 async fn observe_function(name: &str, clients: &Clients) -> Result<Option<(String, ObservedFunction)>, AwsError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use plan::PlannedStack;
+use plan::{Plan, PlannedStack};
 
 use super::{DeployContext, DeployError, Deployed, Guard, parameters::no_stack, poller::Poller, stack::Deployment};
 
@@ -12,6 +12,7 @@ use super::{DeployContext, DeployError, Deployed, Guard, parameters::no_stack, p
 pub(super) struct Rollout<'a> {
     pub(super) context: DeployContext<'a>,
     pub(super) poller: &'a Poller<'a>,
+    pub(super) plan: &'a Plan,
     /// The artifact bucket, once foundation is deployed.
     pub(super) bucket: Option<&'a str>,
 }

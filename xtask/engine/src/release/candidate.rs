@@ -130,10 +130,13 @@ pub(super) async fn probe(
         cause,
         traffic: Traffic::NotShifted,
     };
-    let response = invoke(context, name, version, &Probe { probe: Question::Ready }).await?;
     // Functions may share a binary, so the response names the function.
     let expected = format!("{}-{}", function.id.system, function.id.function);
-    verify_ready(&response, &expected).map_err(probe_failed)?;
+    let attempt = async || {
+        let response = invoke(context, name, version, &Probe { probe: Question::Ready }).await?;
+        Ok::<_, ReleaseError>(verify_ready(&response, &expected))
+    };
+    with_retries(context.attempts_of_probes(), attempt).await?.map_err(probe_failed)?;
     for test in &context.smoke_tests {
         if let Some(direct) = test.direct.as_ref().filter(|direct| direct.function_name == *name) {
             invoke_with_retries(context, test, direct, version).await?.map_err(probe_failed)?;
@@ -155,7 +158,7 @@ async fn invoke_with_retries(
         let response = invoke(context, &direct.function_name, version, &event).await?;
         Ok(test.verify_invocation(direct, &response))
     };
-    with_retries(context.retry_pause(), attempt).await
+    with_retries(context.attempts(), attempt).await
 }
 
 async fn invoke(

@@ -17,7 +17,7 @@ use crate::{
     ledger::{Entry, Ledger, needs_of_stack},
     lock::HeldLocks,
     release::{
-        CanaryPlan, LiveAliases, ReleaseContext, ReleaseMetadata,
+        CanaryPlan, LiveAliases, ReleaseContext, ReleaseMetadata, Settling,
         smoke::{DirectInvocation, SmokeTest},
     },
     site::Pages,
@@ -54,6 +54,7 @@ pub(crate) struct SystemRelease<'a> {
     /// The expected `CodeSha256` of each function, where it is known.
     pub(crate) code: BTreeMap<String, String>,
     pub(crate) metadata: ReleaseMetadata,
+    pub(crate) settling: Settling,
 }
 
 impl SystemRelease<'_> {
@@ -71,6 +72,7 @@ impl SystemRelease<'_> {
             smoke_tests: self.smoke_tests.clone(),
             code: self.code.clone(),
             metadata: self.metadata.clone(),
+            settling: self.settling,
             pages: &self.pages,
             clients: &self.session.clients,
             live: LiveAliases::default(),
@@ -99,6 +101,7 @@ impl Session {
             smoke_tests: self.smoke_checks(system, outputs),
             code: BTreeMap::new(),
             metadata: self.metadata(system, observed),
+            settling: Settling::Settled,
         }
     }
 

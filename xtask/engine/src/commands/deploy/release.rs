@@ -1,14 +1,14 @@
 //! The fourth step: releases the systems one after another, each with its sites.
 
-use model::rendered::RenderedSystem;
+use model::{rendered::RenderedSystem, stage::Deployment as StackMode};
 
 use super::{apply::Applied, prepare::Target};
 use crate::{
     aws::documents::Documents,
-    deploy::{self, Deployed},
+    deploy::{self, Deployed, Done},
     ledger::Entry,
     lock::HeldLocks,
-    release::{self, ReleaseError, Released},
+    release::{self, ReleaseError, Released, Settling},
     report::{DeployReport, Draft, ReleaseFailure, ReleaseProgress},
     session::has_functions,
     site::Published,
@@ -98,6 +98,7 @@ impl Steps<'_> {
         release.metadata.plan = Some(applied.fingerprint.clone());
         release.metadata.sites.clone_from(&sites);
         release.canary = session.canary(target.args.strategy, target.args.bake);
+        release.settling = self.settling(system);
         let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
         let hash = |binary| target.artifacts.functions[binary].code_sha256();
         release.code = functions.map(|function| (function.function_name.clone(), hash(&function.id.binary))).collect();
@@ -110,7 +111,21 @@ impl Steps<'_> {
         };
         // Without a new release, a page may still be missing, or its configuration may have changed.
         release.pages.publish(&sites).await?;
+        let urls = session.urls_of(std::slice::from_ref(system), &applied.deployed.outputs);
+        let urls = system.sites.iter().filter_map(|site| urls.get(&site.name).cloned());
+        release::await_sites(&release.context(self.locks, &on_close), urls).await?;
         Ok((released, release.pages.published()))
+    }
+
+    /// Returns whether resources of the system's stacks may still be becoming ready.
+    fn settling(&self, system: &RenderedSystem) -> Settling {
+        let Self { target, applied, .. } = self;
+        let is_changed = |name: &str| applied.deployed.stacks.get(name).is_some_and(|done| *done != Done::None);
+        match target.session.stage.deployment {
+            StackMode::Standard => Settling::Settled,
+            StackMode::Express if system.stacks.iter().any(|stack| is_changed(&stack.name)) => Settling::Expected,
+            StackMode::Express => Settling::Possible,
+        }
     }
 
     fn report_failure(
