@@ -4,7 +4,7 @@ use contract::probe::{Probe, Question, Ready};
 use model::rendered::RenderedFunction;
 
 use super::{
-    ReleaseContext, ReleaseError, Traffic,
+    ReleaseContext, ReleaseError, Settling, Traffic,
     alias::Recorded,
     context::failed,
     smoke::{DirectInvocation, SmokeTest, with_retries},
@@ -64,6 +64,10 @@ pub(super) async fn prepare_candidate(
         let code = current.as_ref().map(|current| current.code_sha256.as_str());
         candidate.is_new = is_created || !settled.is_some_and(|settled| settled.matches(&live.version, code));
         candidate.needs_probe = candidate.is_new;
+        if candidate.needs_probe && context.settling != Settling::Settled {
+            // CloudFormation has published it, and has not waited until it can be invoked.
+            ready(context, name, &candidate.version).await?;
+        }
         return Ok(candidate);
     }
     candidate.version = publish(context, name, &latest).await?;

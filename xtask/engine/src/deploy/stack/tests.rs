@@ -359,3 +359,32 @@ async fn a_failed_express_update_without_rollback_is_refused_before_anything_is_
     assert!(hint.starts_with("run `cargo xtask doctor --stage dev`, which prints the command"), "{hint}");
     assert_eq!(endpoint.received().len(), endpoint.count("DescribeStacks"), "nothing else was called");
 }
+
+/// The resources of the new stack have the names of the deleted ones.
+#[tokio::test]
+async fn a_stack_that_an_express_creation_left_is_deleted_in_standard_mode_before_it_is_created_again() {
+    for status in ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"] {
+        let deleted = AtomicUsize::new(0);
+        let endpoint = cloudformation(move |called| match called {
+            "DeleteStack" => {
+                deleted.store(1, Ordering::SeqCst);
+                None
+            }
+            "DescribeStacks" if deleted.load(Ordering::SeqCst) == 0 => {
+                let config = "<DeploymentConfig><Mode>EXPRESS</Mode></DeploymentConfig><StackStatus>";
+                Some(success(called, &stack(status).replace("<StackStatus>", config)))
+            }
+            "DescribeStacks" => Some(refusal("ValidationError", "Stack with id notes-api-dev does not exist")),
+            "CreateChangeSet" => Some(refusal("AccessDenied", "enough")),
+            _ => None,
+        })
+        .await;
+        let deploy = async |deployment: &Deployment<'_>, guard: Guard<'_>| deployment.deploy(guard).await;
+        deployed_in(Mode::Express, planned(), &[], &endpoint, deploy).await.expect_err("denied");
+        let received = endpoint.received();
+        let deletion = form(received.iter().find(|request| request.is("DeleteStack")).expect(status));
+        assert!(!deletion.keys().any(|key| key.starts_with("DeploymentConfig")), "{status}: {deletion:?}");
+        let created = form(received.iter().find(|request| request.is("CreateChangeSet")).expect(status));
+        assert_eq!(created["DeploymentConfig.Mode"], "EXPRESS", "{status}");
+    }
+}

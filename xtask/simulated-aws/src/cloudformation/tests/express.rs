@@ -116,7 +116,7 @@ async fn rollback_is_disabled_in_express_mode_unless_it_is_enabled() {
         world.fails("Topic", ResourceAction::Update);
         let stack = world.deploy_with("s", &keyed("b"), express(disable_rollback)).await;
         assert_eq!(status(&stack), update);
-        // Whatever the mode, a stack that was never created can be deleted.
+        // In either state, the stack can be deleted.
         let deletion = world.client.delete_stack().stack_name("new").deployment_config(express(None));
         deletion.send().await.expect("deleting");
         while world.find("new").await.is_some() {
