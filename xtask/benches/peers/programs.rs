@@ -62,7 +62,7 @@ impl Programs {
             let printed = run(command(program).arg("--version"))?;
             Ok(printed.lines().next().unwrap_or_default().trim().to_owned())
         };
-        let commit = run(command("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&self.root))?;
+        let commit = run(engine::process::git(&self.root).args(["rev-parse", "--short", "HEAD"]))?;
         Ok([
             ("This tool", format!("commit {}", commit.trim())),
             ("AWS SAM CLI", first(&self.sam)?.replace("SAM CLI, version ", "")),

@@ -119,6 +119,7 @@ mod tests {
         let stack = ObservedStack {
             status: "UPDATE_COMPLETE".to_owned(),
             reason: None,
+            is_express: false,
             template: Some(template),
             parameters: BTreeMap::from([("Level".to_owned(), "info".to_owned())]),
             outputs: BTreeMap::new(),

@@ -122,6 +122,13 @@ impl Plan {
         self.code.is_empty() && self.unreleased.is_empty() && self.stacks.iter().all(is_unchanged)
     }
 
+    /// Must the resources of a stack be ready before another stack is created or updated, which takes values from it?
+    #[must_use]
+    pub fn is_awaited(&self, stack: &str) -> bool {
+        let mut changing = self.stacks.iter().filter(|other| other.action != Action::None);
+        changing.any(|other| other.depends_on.iter().any(|needed| needed == stack))
+    }
+
     /// Does the plan change a stack or a function of the system?
     #[must_use]
     pub fn touches(&self, system: &RenderedSystem) -> bool {

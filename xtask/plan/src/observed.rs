@@ -28,6 +28,9 @@ pub struct ObservedStack {
     /// CloudFormation's reason for the status.
     #[serde(skip)]
     pub reason: Option<String>,
+    /// Was its last operation in express mode? Then CloudFormation repairs a failure of it in another way.
+    #[serde(skip)]
+    pub is_express: bool,
     /// The template; `None` for a template of another tool, or where it was not read.
     pub template: Option<Value>,
     /// The values of its parameters.

@@ -18,6 +18,9 @@ pub enum Repair {
     ContinueRollback,
     /// Roll it back to its last stable state.
     RollBack,
+    /// Deploy its last working template again, without rollback and in express mode. CloudFormation refuses anything else, and only a
+    /// person knows the template.
+    Replay,
     /// Delete it again, retaining the named resources.
     DeleteRetaining,
     /// Deploy again.
@@ -72,7 +75,20 @@ const STACKS: &[(&str, &str, Repair)] = &[
     ("IMPORT_ROLLBACK_IN_PROGRESS", "its import failed and is being rolled back", Repair::Wait),
 ];
 
-/// Returns the meaning of a stack's status. An unknown status is waited for if its name says that it is in progress, and needs
+/// The meaning of `UPDATE_FAILED` after an express update whose rollback was disabled. CloudFormation refuses to roll it back, to update
+/// it in another mode or with rollback, and to replace resources of it (measured: aws-cdk-cli, issues 1739 and 1973).
+const EXPRESS_UPDATE_FAILED: Meaning = Meaning {
+    meaning: "its update in express mode failed with rollback disabled, and CloudFormation does not roll such an update back",
+    repair: Repair::Replay,
+};
+
+/// Returns the meaning of the status of a stack whose last operation may have been in express mode. See [`stack`].
+#[must_use]
+pub fn stack_in(status: &str, is_express: bool) -> Meaning {
+    if is_express && status == "UPDATE_FAILED" { EXPRESS_UPDATE_FAILED } else { stack(status) }
+}
+
+/// Returns the meaning of a stack's status after an operation in standard mode. An unknown status is waited for if its name says that it is in progress, and needs
 /// no repair otherwise: CloudFormation refuses impossible operations itself.
 #[must_use]
 pub fn stack(status: &str) -> Meaning {
@@ -111,6 +127,16 @@ mod tests {
                 "{status}"
             );
         }
+    }
+
+    #[test]
+    fn express_mode_changes_the_meaning_of_a_failed_update_alone() {
+        for (status, ..) in STACKS {
+            assert_eq!(stack_in(status, false), stack(status));
+            assert_eq!(stack_in(status, true) == stack(status), *status != "UPDATE_FAILED", "{status}");
+        }
+        assert_eq!(stack("UPDATE_FAILED").repair, Repair::RollBack);
+        assert_eq!(stack_in("UPDATE_FAILED", true).repair, Repair::Replay);
     }
 
     #[test]

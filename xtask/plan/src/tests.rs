@@ -109,6 +109,22 @@ fn a_plan_is_for_certain_zips() {
     }
 }
 
+#[test]
+fn a_stack_is_awaited_by_those_that_change_and_take_its_values() {
+    let stage = Example::stage_named("dev");
+    let systems = systems(&stage);
+    let mut plan = plan("dev", &systems, &artifacts(&systems, 0), &Observed::default());
+    let taker = plan.stacks.iter().position(|stack| !stack.depends_on.is_empty()).expect("a stack that needs another");
+    let needed = plan.stacks[taker].depends_on[0].clone();
+    let name = plan.stacks[taker].name.clone();
+    assert!(plan.is_awaited(&needed));
+    assert!(!plan.is_awaited(&name), "no stack takes its values");
+    for stack in plan.stacks.iter_mut().filter(|stack| stack.depends_on.contains(&needed)) {
+        stack.action = Action::None;
+    }
+    assert!(!plan.is_awaited(&needed));
+}
+
 /// The state after a plan has been executed. The value of every output is derived from its name.
 fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> Observed {
     let mut observed = Observed::default();

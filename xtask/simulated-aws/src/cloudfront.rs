@@ -1,6 +1,6 @@
 //! CloudFront: distributions, their invalidations, and the sites that they serve.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use crate::{
     bags,
     resources::{Provided, Provider, Wanted},
     s3,
+    time::Moment,
     wire::{Call, Element, Handled, Node, Refusal, Reply},
 };
 
@@ -24,6 +25,8 @@ pub struct Distribution {
     pub domain: String,
     /// The property `DistributionConfig`.
     pub config: Value,
+    /// When its edges serve it. CloudFormation usually waits until then.
+    pub served_from: Moment,
     /// The invalidations, by the reference of their caller.
     pub invalidations: BTreeMap<String, Invalidation>,
 }
@@ -56,6 +59,15 @@ fn update(account: &mut Account, id: &str, wanted: Wanted<'_>) -> Result<Provide
 fn delete(account: &mut Account, id: &str, _: Wanted<'_>) -> Result<(), String> {
     account.distributions.remove(id);
     Ok(())
+}
+
+/// Lets the edges take minutes to serve a new distribution, as long as CloudFormation's step for it usually takes.
+pub(crate) fn linger(account: &mut Account, id: &str) {
+    let takes = account.chance.duration(Duration::from_secs(60)..Duration::from_secs(300));
+    let served_from = account.now().plus(takes);
+    if let Some(distribution) = account.distributions.get_mut(id) {
+        distribution.served_from = served_from;
+    }
 }
 
 /// CloudFormation template reference, `AWS::CloudFront::Distribution`: return values.
@@ -121,6 +133,9 @@ pub(crate) fn is_host(host: &str) -> bool {
 /// `GetObject`: permissions). Nothing is cached: each file is the current one.
 pub(crate) fn serve(account: &Account, call: &Call) -> Reply {
     let found = account.distributions.values().find(|distribution| distribution.domain == call.host);
+    if found.is_some_and(|distribution| account.now() < distribution.served_from) {
+        return Reply::empty(503);
+    }
     let Some(config) = found.map(|distribution| &distribution.config) else { return Reply::empty(404) };
     let origins = config["Origins"].as_array().into_iter().flatten();
     let mut hosts = origins.filter_map(|origin| origin["DomainName"].as_str());
@@ -149,7 +164,7 @@ fn file(status: u16, content: &s3::Content) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use aws_call::{Call, CallError, services::CLOUD_FRONT};
+    use aws_call::{CallError, services::CLOUD_FRONT};
     use aws_smithy_types::error::metadata::ProvideErrorMetadata;
     use serde_json::json;
 
@@ -175,7 +190,7 @@ mod tests {
              <CallerReference>{reference}</CallerReference></InvalidationBatch>"
         );
         let path = format!("/2020-05-31/distribution/{id}/invalidation");
-        let sent = Call::xml(CLOUD_FRONT, "CreateInvalidation", path, body).send(&config(aws)).await?;
+        let sent = aws_call::Call::xml(CLOUD_FRONT, "CreateInvalidation", path, body).send(&config(aws)).await?;
         Ok(aws_call::element(&String::from_utf8_lossy(&sent), "Id").expect("an ID"))
     }
 
@@ -193,10 +208,8 @@ mod tests {
         assert_eq!(aws.read(|account| account.distributions[&id].invalidations.len()), 2);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_site_is_served_from_its_bucket() {
-        let aws = Aws::new(Settings::default());
-        let (_, domain) = distribution(&aws);
+    /// Puts a page into the distribution's bucket.
+    fn page(aws: &Aws) {
         aws.change(|account| {
             let mut bucket = s3::Bucket::new("eu-west-1", &account.id);
             let now = account.now();
@@ -204,10 +217,36 @@ mod tests {
             bucket.put("index.html", s3::Content::new(b"page", headers), now, &mut account.chance);
             account.buckets.insert("web", bucket);
         });
+    }
+
+    fn requested(aws: &Aws, domain: &str, path: &str) -> Reply {
+        let call = Call { host: domain.to_owned(), path: path.to_owned(), ..Call::default() };
+        aws.read(|account| serve(account, &call))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_distribution_that_cloudformation_does_not_wait_for_is_served_later() {
+        let aws = Aws::new(Settings::default());
+        let (id, domain) = distribution(&aws);
+        page(&aws);
+        let made_or_updated =
+            |is_new| aws.change(|account| crate::resources::linger(account, "eu-west-1", TYPE, &id, is_new));
+        made_or_updated(true);
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        assert_eq!(requested(&aws, &domain, "/").status, 503);
+        tokio::time::sleep(Duration::from_secs(241)).await;
+        assert_eq!(requested(&aws, &domain, "/").status, 200);
+        made_or_updated(false);
+        assert_eq!(requested(&aws, &domain, "/").status, 200, "an update does not interrupt it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_site_is_served_from_its_bucket() {
+        let aws = Aws::new(Settings::default());
+        let (_, domain) = distribution(&aws);
+        page(&aws);
         for path in ["/", "/missing"] {
-            let call =
-                crate::wire::Call { host: domain.clone(), path: path.to_owned(), ..crate::wire::Call::default() };
-            let reply = aws.read(|account| serve(account, &call));
+            let reply = requested(&aws, &domain, path);
             assert_eq!((reply.status, reply.body.as_slice()), (200, &b"page"[..]));
             assert_eq!(reply.headers["content-type"], "text/html");
         }

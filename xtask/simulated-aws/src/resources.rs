@@ -71,6 +71,17 @@ pub fn provider(resource_type: &str) -> Provider {
     }
 }
 
+/// Lets a resource that was just created or updated become ready later, as if CloudFormation had not waited for it (CloudFormation user guide, "Deploy CloudFormation stacks
+/// faster with express mode": functions and distributions). The others of the model are ready at once.
+pub(crate) fn linger(account: &mut Account, region: &str, resource_type: &str, physical_id: &str, is_new: bool) {
+    match resource_type {
+        "AWS::Lambda::Function" | "AWS::Lambda::Version" => lambda::resources::linger(account, region, physical_id),
+        // A distribution serves its earlier configuration while it is updated.
+        cloudfront::TYPE if is_new => cloudfront::linger(account, physical_id),
+        _ => {}
+    }
+}
+
 /// A resource as its service has it now, for drift detection and imports.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Inspected<'a> {

@@ -112,7 +112,8 @@ pub fn stage_file(shape: &Shape) -> String {
     } else {
         ""
     };
-    format!("account: \"{ACCOUNT}\"\nregion: {REGION}\narchitecture: arm64\n{release}systems:\n{systems}")
+    let deployment = if shape.express { "deployment: express\n" } else { "" };
+    format!("account: \"{ACCOUNT}\"\nregion: {REGION}\narchitecture: arm64\n{deployment}{release}systems:\n{systems}")
 }
 
 fn system(shape: &SystemShape, stage: &Stage) -> System {

@@ -19,6 +19,9 @@ const NUMBERS: u8 = 60;
 pub struct Shape {
     /// Whether releases shift traffic in steps.
     pub canary: bool,
+    /// Whether stacks are deployed in express mode.
+    #[serde(default)]
+    pub express: bool,
     /// The systems, at least one.
     pub systems: Vec<SystemShape>,
     /// The number of the next item.
@@ -143,13 +146,16 @@ pub enum Change {
     Api(u8),
     /// Switches between all at once and canary.
     Strategy,
+    /// Switches between standard and express mode.
+    Deployment,
 }
 
 impl Shape {
     /// Draws a shape: 1 to 6 stacks in 1 to 3 systems, 1 to 10 functions.
     #[must_use]
     pub fn random(chance: &mut Chance) -> Self {
-        let mut shape = Self { canary: chance.happens(0.4), systems: Vec::new(), next: 0 };
+        let mut shape =
+            Self { canary: chance.happens(0.4), express: chance.happens(0.4), systems: Vec::new(), next: 0 };
         let systems = [1, 1, 1, 1, 1, 1, 2, 2, 3][pick(chance, 9)];
         for name in 0..systems {
             let site = chance.happens(0.3).then_some(0);
@@ -233,6 +239,7 @@ impl Shape {
                 self.change_systems(change);
             }
             Change::Strategy => self.canary = !self.canary,
+            Change::Deployment => self.express = !self.express,
         }
     }
 
@@ -451,7 +458,7 @@ impl Change {
             19 => [Self::RemoveStack(target), Self::RenameStack(target)][pick(chance, 2)].clone(),
             20 => [Self::AddSystem, Self::RemoveSystem(target)][pick(chance, 2)].clone(),
             21 | 22 => Self::Site(target, u8::try_from(chance.number(0..5)).unwrap_or_default()),
-            _ => [Self::Api(target), Self::Strategy][pick(chance, 2)].clone(),
+            _ => [Self::Api(target), Self::Strategy, Self::Deployment][pick(chance, 3)].clone(),
         }
     }
 }

@@ -39,7 +39,7 @@ fn of_one_function() -> Shape {
     let kind = Kind::Function { memory: 128, variable: 0, reads: false, alarm: false };
     let stack = StackShape { name: 0, parts: vec![Part { number: 0, kind }] };
     let system = SystemShape { name: 0, stacks: vec![stack], site: None, api: false };
-    Shape { canary: false, systems: vec![system], next: 1 }
+    Shape { canary: false, express: false, systems: vec![system], next: 1 }
 }
 
 /// A release recorded the version before the last release, which a stale read of the alias showed.

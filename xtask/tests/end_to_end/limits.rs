@@ -96,6 +96,7 @@ pub(crate) async fn apply_stacks(
         clients,
         locks: &locks,
         protects: false,
+        deployment: model::stage::Deployment::Standard,
         on_change: &|_| {},
         interruption: &interruption,
         ui: &ui,

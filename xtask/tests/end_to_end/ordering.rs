@@ -65,6 +65,7 @@ async fn deploy(plan: &Plan, known: Outputs, clients: &Clients, protects: bool) 
         clients,
         locks: &locks,
         protects,
+        deployment: model::stage::Deployment::Standard,
         on_change: &|_| {},
         interruption: &interruption,
         ui: &ui,

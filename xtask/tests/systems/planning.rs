@@ -64,6 +64,7 @@ fn deployed(plan: &Plan, systems: &[RenderedSystem], artifacts: &Artifacts) -> O
             ObservedStack {
                 status: "CREATE_COMPLETE".to_owned(),
                 reason: None,
+                is_express: false,
                 template: Some(stack.template.clone()),
                 parameters: BTreeMap::new(),
                 outputs,

@@ -38,6 +38,9 @@ pub struct Stage {
     /// The kinds of changes, besides losing data, that a deploy refuses until they are allowed by name.
     #[serde(default)]
     pub refuse: Vec<Refusal>,
+    /// When CloudFormation completes the creation and the update of a stack.
+    #[serde(default)]
+    pub deployment: Deployment,
     /// How a release shifts traffic to new versions.
     #[serde(default)]
     pub release: Release,
@@ -55,6 +58,17 @@ pub struct Stage {
     text: Arc<str>,
     #[serde(skip)]
     file: String,
+}
+
+/// When CloudFormation completes an operation on a stack (CloudFormation API reference, `DeploymentConfig`, `Mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deployment {
+    /// When its resources are ready.
+    #[default]
+    Standard,
+    /// When the configuration of its resources is applied; they become ready afterwards.
+    Express,
 }
 
 /// The GitHub repository whose workflows deploy a stage.
@@ -244,6 +258,13 @@ impl Stage {
         self.name == "local"
     }
 
+    /// Returns when CloudFormation completes the deletion of a stack: once all deletions have begun, because no later step needs what is
+    /// deleted. A protected stage waits until they have ended, and so does stage `local`, whose emulator knows no modes.
+    #[must_use]
+    pub fn deletion(&self) -> Deployment {
+        if self.protected || self.is_local() { Deployment::Standard } else { Deployment::Express }
+    }
+
     fn check(&self) -> Result<(), StageError> {
         if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(self.invalid("account", &self.account, "an account's 12 digits, in quotes"));
@@ -252,6 +273,7 @@ impl Stage {
             return Err(StageError::EmptySystem { file: self.file.clone(), system: system.clone() });
         }
         self.check_release()?;
+        self.check_deployment()?;
         if !is_region(&self.region) {
             return Err(self.invalid("region", &self.region, "a region's name, like eu-central-1"));
         }
@@ -275,6 +297,21 @@ impl Stage {
             return Err(self.invalid("release.steps", &steps, "rising percentages from 1 to 99, like [5, 25]"));
         }
         Ok(())
+    }
+
+    /// An express deployment ends before the resources are ready (CloudFormation user guide, "Deploy CloudFormation stacks faster with
+    /// express mode": not for production).
+    fn check_deployment(&self) -> Result<(), StageError> {
+        let refused = match self.deployment {
+            Deployment::Express if self.protected => {
+                "`standard` in a protected stage, whose deploys wait until resources are ready"
+            }
+            Deployment::Express if self.is_local() => {
+                "`standard` in stage local, because its emulator has no express mode"
+            }
+            Deployment::Standard | Deployment::Express => return Ok(()),
+        };
+        Err(self.invalid("deployment", "express", refused))
     }
 
     fn invalid(&self, field: &'static str, value: &str, expected: &'static str) -> StageError {

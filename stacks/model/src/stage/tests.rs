@@ -76,6 +76,40 @@ fn canaries_need_rising_steps_and_a_minute_to_bake() {
 }
 
 #[test]
+fn only_an_unprotected_stage_in_aws_is_deployed_in_express_mode() {
+    let parse = |name: &str, lines: &str| Stage::parse(name, &format!("{PLAIN}{lines}"), FILE);
+    for (lines, expected) in [
+        ("", Deployment::Standard),
+        ("deployment: standard\n", Deployment::Standard),
+        ("deployment: standard\nprotected: true\n", Deployment::Standard),
+        ("deployment: express\n", Deployment::Express),
+    ] {
+        assert_eq!(parse("dev", lines).expect("a stage").deployment, expected, "{lines}");
+    }
+    let refused = |name, lines| parse(name, lines).expect_err("refused").to_string();
+    let protected = refused("prod", "deployment: express\nprotected: true\n");
+    assert!(
+        protected.contains("`deployment` is `express`, but must be `standard` in a protected stage"),
+        "{protected}"
+    );
+    let local = refused("local", "deployment: express\n");
+    assert!(local.contains("must be `standard` in stage local"), "{local}");
+    let unknown = error(&format!("{PLAIN}deployment: fast\n"));
+    assert!(unknown.contains("unknown variant `fast`, expected `standard` or `express`"), "{unknown}");
+}
+
+#[test]
+fn stacks_of_unprotected_stages_in_aws_are_deleted_in_express_mode() {
+    let deletion =
+        |name: &str, lines: &str| Stage::parse(name, &format!("{PLAIN}{lines}"), FILE).expect("a stage").deletion();
+    for lines in ["", "deployment: express\n", "deployment: standard\n"] {
+        assert_eq!(deletion("dev", lines), Deployment::Express, "{lines}");
+    }
+    assert_eq!(deletion("prod", "protected: true\n"), Deployment::Standard);
+    assert_eq!(deletion("local", ""), Deployment::Standard);
+}
+
+#[test]
 fn settings_of_a_system_do_not_depend_on_other_systems() {
     let stage = stage("  notes: { anything: [1] }\n  photos: { allowed_origins: ['https://example.com'] }\n");
     let expected = Photos { allowed_origins: vec!["https://example.com".to_owned()], domain: None };

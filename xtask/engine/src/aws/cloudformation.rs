@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::{
     Client,
-    types::{Stack, StackEvent, TemplateStage},
+    types::{DeploymentConfig, DeploymentConfigMode, Stack, StackEvent, TemplateStage},
 };
 pub(crate) use change_sets::{BODY_LIMIT, ChangeSet, ChangeSetRequest, ChangeSetState, ParameterValue, Template};
 use futures_util::future::try_join_all;
+use model::stage::Deployment;
 use serde_json::Value;
 
 use super::{
@@ -32,6 +33,8 @@ pub struct StackState {
     pub status: String,
     /// The reason for its status.
     pub reason: Option<String>,
+    /// Whether its last operation was in express mode.
+    pub is_express: bool,
     /// Its parameters' values.
     pub parameters: BTreeMap<String, String>,
     /// Its outputs, without the hash of its template.
@@ -135,11 +138,29 @@ impl CloudFormation {
     }
 
     /// Starts deleting a stack: the present one of a name, or one by its ID.
-    pub(crate) async fn delete(&self, stack: &str) -> Result<(), AwsError> {
-        let request = self.client.delete_stack().stack_name(stack);
+    pub(crate) async fn delete(&self, stack: &str, deployment: Deployment) -> Result<(), AwsError> {
+        // A deletion is never rolled back, so its configuration has a mode alone, and none in standard mode.
+        let config = DeploymentConfig::builder().mode(mode(deployment)).build();
+        let config = (deployment == Deployment::Express).then_some(config);
+        let request = self.client.delete_stack().stack_name(stack).set_deployment_config(config);
         request.send().await.map_err(failed("cloudformation:DeleteStack", Resource::stack(stack)))?;
         Ok(())
     }
+}
+
+const fn mode(deployment: Deployment) -> DeploymentConfigMode {
+    match deployment {
+        Deployment::Standard => DeploymentConfigMode::Standard,
+        Deployment::Express => DeploymentConfigMode::Express,
+    }
+}
+
+/// The configuration of a creation or an update, which always rolls a failure back.
+///
+/// In express mode, the user guide says that rollback is disabled by default, and the API reference that it is enabled. Without rollback,
+/// CloudFormation refuses replacements.
+fn deployment_config(deployment: Deployment) -> DeploymentConfig {
+    DeploymentConfig::builder().mode(mode(deployment)).disable_rollback(false).build()
 }
 
 fn state(stack: &Stack) -> StackState {
@@ -148,10 +169,12 @@ fn state(stack: &Stack) -> StackState {
     let outputs = stack.outputs().iter();
     let mut outputs = outputs.filter_map(|found| pair(found.output_key(), found.output_value())).collect();
     let template_hash = template_hash::take(&mut outputs);
+    let last_mode = stack.deployment_config().and_then(DeploymentConfig::mode);
     StackState {
         id: stack.stack_id().unwrap_or_default().to_owned(),
         status: stack.stack_status().map_or_else(String::new, |status| status.as_str().to_owned()),
         reason: stack.stack_status_reason().map(str::to_owned),
+        is_express: last_mode == Some(&DeploymentConfigMode::Express),
         parameters: parameters.filter_map(|found| pair(found.parameter_key(), found.parameter_value())).collect(),
         outputs,
         template_hash,

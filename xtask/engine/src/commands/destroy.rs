@@ -121,7 +121,8 @@ async fn destroy(
     let ui = &session.context.ui;
     let context = session.deploy_context(locks, &|_| {});
     let deletable = if args.delete_data { data } else { &[] };
-    let Destroyed { stacks, resources, failure } = destroy::destroy(context, selected, deletable).await?;
+    let Destroyed { stacks, resources, failure } =
+        destroy::destroy(context, session.stage.deletion(), selected, deletable).await?;
     ui.say(format_args!("✓ Deleted {stacks} stacks, and {resources} buckets and user pools"));
     if let Some(failure) = failure {
         return Err(failure.into());

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A function as it was last changed.
-const LATEST: &str = "$LATEST";
+pub(super) const LATEST: &str = "$LATEST";
 /// The code of a call for a function that does not exist.
 const NO_FUNCTION: &str = "ResourceNotFoundException";
 
@@ -132,6 +132,7 @@ mod tests {
             clients: &clients,
             locks: &locks,
             protects: false,
+            deployment: model::stage::Deployment::Standard,
             on_change: &|_| {},
             interruption: &interruption,
             ui: &ui,

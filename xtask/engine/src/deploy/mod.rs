@@ -15,6 +15,7 @@ mod poller;
 mod protection;
 pub(crate) mod rights;
 mod rollout;
+mod settle;
 mod stack;
 
 use std::{
@@ -25,7 +26,11 @@ use std::{
 
 use futures_util::future::try_join_all;
 use health::{Health, health};
-use model::{foundation, rendered::RenderedSystem, stage::Stage};
+use model::{
+    foundation,
+    rendered::RenderedSystem,
+    stage::{self, Stage},
+};
 use plan::{
     Action, Plan, PlannedStack,
     allow::Allowances,
@@ -43,8 +48,9 @@ pub use self::error::DeployError;
 pub(crate) use self::{
     code::ready,
     error::{aws, failed_to},
-    health::{StackPlace, delete_again, is_at_rest},
+    health::{StackPlace, delete_again, is_at_rest, replay},
     operation::Operation,
+    settle::settle,
 };
 use crate::{
     aws::{Clients, documents::Documents, lambda::Version},
@@ -74,6 +80,8 @@ pub struct DeployContext<'a> {
     pub locks: &'a HeldLocks<Documents>,
     /// Whether the stage is protected: CloudFormation must refuse to delete its stacks.
     pub protects: bool,
+    /// When CloudFormation completes a creation or an update, unless a later step needs the resources to be ready.
+    pub deployment: stage::Deployment,
     /// Is called with the name of each changed stack: a later failure does not revert the change.
     pub on_change: &'a dyn Fn(&str),
     /// Registers the operations that CloudFormation continues after an interruption.
@@ -156,7 +164,7 @@ pub(crate) async fn preview_change_sets(
     let updated = plan.stacks.iter().filter(|stack| matches!(stack.action, Action::Update(_)));
     let poller = Poller::new(context.clients);
     let bucket = artifact_bucket(context.stage, outputs);
-    let rollout = Rollout { context, poller: &poller, known: &observed.stacks, bucket: bucket.as_deref() };
+    let rollout = Rollout { context, poller: &poller, known: &observed.stacks, plan, bucket: bucket.as_deref() };
     let previews = updated.map(async |stack| {
         let entries = Deployment::new(rollout, stack, outputs).preview().await?;
         Ok::<_, DeployError>(entries.map(|entries| (stack.name.clone(), entries)))
@@ -167,10 +175,10 @@ pub(crate) async fn preview_change_sets(
 /// Fails if one of the stacks is stuck, before the deploy changes anything.
 pub(crate) fn refuse_stuck(stage: &Stage, systems: &[RenderedSystem], observed: &Observed) -> Result<(), DeployError> {
     for stack in systems.iter().flat_map(|system| &system.stacks) {
-        let Some(ObservedStack { status, .. }) = observed.stacks.get(&stack.name) else { continue };
-        if health(status) == Health::Stuck {
+        let Some(ObservedStack { status, is_express, .. }) = observed.stacks.get(&stack.name) else { continue };
+        if health(status, *is_express) == Health::Stuck {
             let region = stack.region.as_deref().unwrap_or(&stage.region);
-            return Err(StackPlace { stage: &stage.name, region, stack: &stack.name }.stuck(status));
+            return Err(StackPlace { stage: &stage.name, region, stack: &stack.name }.stuck(status, *is_express));
         }
     }
     Ok(())
@@ -193,7 +201,7 @@ pub async fn apply(
     let has_bucket = |stack: &&PlannedStack| stack.stack == foundation::ARTIFACTS;
     let (with_bucket, other): (Vec<_>, Vec<_>) = first.into_iter().partition(has_bucket);
     let poller = Poller::new(context.clients);
-    let rollout = Rollout { context, poller: &poller, known: &observed.stacks, bucket: None };
+    let rollout = Rollout { context, poller: &poller, known: &observed.stacks, plan, bucket: None };
     rollout.deploy(with_bucket, guard, &mut deployed).await?;
     // A large template is read from the bucket. That of the deploy roles grows with the systems.
     let bucket = artifact_bucket(context.stage, &deployed.outputs);

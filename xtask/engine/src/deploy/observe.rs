@@ -149,8 +149,9 @@ async fn observe_stack(
         Extent::Templates | Extent::Changes if has_template(&state, &stack.template) => Some(stack.template.clone()),
         Extent::Templates | Extent::Changes | Extent::Everything => cloudformation.template(&stack.name).await?,
     };
-    let StackState { status, reason, parameters, outputs, is_protected, .. } = state;
-    Ok((stack.name.clone(), ObservedStack { status, reason, template, parameters, outputs, is_protected }))
+    let StackState { status, reason, is_express, parameters, outputs, is_protected, .. } = state;
+    let observed = ObservedStack { status, reason, is_express, template, parameters, outputs, is_protected };
+    Ok((stack.name.clone(), observed))
 }
 
 /// Returns whether a deployed stack has this template, by its hash. The hash of a stack whose last operation did not succeed may be

@@ -134,6 +134,7 @@ mod tests {
             outputs: BTreeMap::new(),
             tags: BTreeMap::new(),
             is_protected: false,
+            is_express: false,
         };
         let mut deletion = Operation::default().deleting_id("first");
         assert!(!deletion.has_ended(Some(&state("first")), &[]));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use plan::{PlannedStack, observed::ObservedStack};
+use plan::{Plan, PlannedStack, observed::ObservedStack};
 
 use super::{DeployContext, DeployError, Deployed, Guard, parameters::no_stack, poller::Poller, stack::Deployment};
 
@@ -14,6 +14,7 @@ pub(super) struct Rollout<'a> {
     pub(super) poller: &'a Poller<'a>,
     /// The stacks that the plan was made from, by name.
     pub(super) known: &'a BTreeMap<String, ObservedStack>,
+    pub(super) plan: &'a Plan,
     /// The artifact bucket, once foundation is deployed.
     pub(super) bucket: Option<&'a str>,
 }

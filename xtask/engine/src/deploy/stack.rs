@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use model::{foundation, stage::Deployment as Mode};
 use plan::{Action, PlannedStack, change_set::ChangeSetEntry};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -75,7 +76,8 @@ impl<'a> Deployment<'a> {
             )
         };
         // What is at rest has not changed since the plan: this run holds the lock.
-        if let Some(known) = self.rollout.known.get(self.name()).filter(|known| is_at_rest(&known.status))
+        if let Some(known) =
+            self.rollout.known.get(self.name()).filter(|known| is_at_rest(&known.status, known.is_express))
             && is_unchanged(&known.parameters)?
         {
             self.protect(known.is_protected).await?;
@@ -106,7 +108,7 @@ impl<'a> Deployment<'a> {
     /// that is not known before another stack is deployed.
     pub(super) async fn preview(&self) -> Result<Option<Vec<ChangeSetEntry>>, DeployError> {
         let Some(state) = self.describe().await? else { return Ok(None) };
-        if health(&state.status) != Health::Updatable {
+        if health(&state.status, state.is_express) != Health::Updatable {
             return Ok(None);
         }
         let resolved = resolve(self.rollout.context.stage, self.stack, self.outputs, true);
@@ -119,6 +121,14 @@ impl<'a> Deployment<'a> {
 
     fn name(&self) -> &str {
         &self.stack.name
+    }
+
+    /// When CloudFormation completes the change. A stack whose values another changing stack takes must be ready then, and so must
+    /// foundation, which the rest of the run uses.
+    fn mode(&self) -> Mode {
+        let Rollout { context, plan, .. } = self.rollout;
+        let is_needed = self.stack.system == foundation::SYSTEM || plan.is_awaited(self.name());
+        if is_needed { Mode::Standard } else { context.deployment }
     }
 
     fn place(&self) -> StackPlace<'_> {
@@ -135,7 +145,7 @@ impl<'a> Deployment<'a> {
         let ui = self.rollout.context.ui;
         loop {
             let Some(state) = self.describe().await? else { return Ok(None) };
-            match health(&state.status) {
+            match health(&state.status, state.is_express) {
                 Health::Updatable => return Ok(Some(state)),
                 Health::Empty => {
                     ui.say(format_args!(
@@ -145,7 +155,7 @@ impl<'a> Deployment<'a> {
                     ));
                     return Ok(None);
                 }
-                Health::Stuck => return Err(self.place().stuck(&state.status)),
+                Health::Stuck => return Err(self.place().stuck(&state.status, state.is_express)),
                 Health::InProgress => {
                     ui.say(format_args!("{} is in {}: waiting until the operation ends", self.name(), state.status));
                     self.wait(&mut Operation::in_progress(), None).await?;
@@ -160,7 +170,8 @@ impl<'a> Deployment<'a> {
                     let mut deletion = self.about_to_start().await?.deleting_id(&state.id);
                     let continuing = format!("CloudFormation continues to delete {}", self.name());
                     let _continuing = self.rollout.context.interruption.continuing(continuing);
-                    self.cloudformation.delete(&state.id).await.map_err(changing(self.name()))?;
+                    // Its resources must be gone before they are created again.
+                    self.cloudformation.delete(&state.id, Mode::Standard).await.map_err(changing(self.name()))?;
                     self.wait(&mut deletion, None).await?;
                 }
             }
@@ -189,10 +200,13 @@ impl<'a> Deployment<'a> {
         let state = self.wait(&mut operation, Some(&step)).await?;
         let state = state.ok_or_else(|| DeployError::Deleted { stack: self.name().to_owned() })?;
         if !succeeded(&state.status) {
-            return Err(self.failure(&state.status, operation.earlier()).await?);
+            return Err(self.failure(&state, operation.earlier()).await?);
         }
         (self.rollout.context.on_change)(self.name());
-        step.done(&state.status);
+        match self.mode() {
+            Mode::Standard => step.done(&state.status),
+            Mode::Express => step.done(format_args!("{}; resources may still be becoming ready", state.status)),
+        }
         let action = if change.create { Done::Create } else { Done::Update };
         Ok(DeployedStack { action, outputs: state.outputs })
     }
@@ -255,6 +269,7 @@ impl<'a> Deployment<'a> {
             stack: self.name(),
             name,
             create: change.create,
+            deployment: self.mode(),
             template,
             parameters: change.parameters,
             role: self.role,
@@ -330,13 +345,14 @@ impl<'a> Deployment<'a> {
     }
 
     /// The error of a failed operation, from the events after the earlier ones; of a created stack all of them.
-    async fn failure(&self, status: &str, earlier: &BTreeSet<String>) -> Result<DeployError, DeployError> {
+    async fn failure(&self, state: &StackState, earlier: &BTreeSet<String>) -> Result<DeployError, DeployError> {
+        let status = &state.status;
         let is_earlier = |event: &Event| earlier.contains(&event.id);
         let mut events = self.cloudformation.events(self.name(), is_earlier).await.map_err(aws(self.name()))?;
         events.retain(|event| !is_earlier(event));
         let mut causes = root_causes(&events).into_iter();
         let cause = causes.next().unwrap_or_else(|| format!("CloudFormation gives no reason for {status}"));
-        let (stack, next) = (self.name().to_owned(), self.place().after(status));
+        let (stack, next) = (self.name().to_owned(), self.place().after(status, state.is_express));
         Ok(DeployError::Stack { stack, next, cause, others: causes.take(3).collect() })
     }
 }

@@ -14,7 +14,7 @@ pub(crate) use protection::protection;
 pub(crate) use repair::{Place, RepairContext, RepairOptions, repair};
 use serde::Serialize;
 
-use crate::deploy::delete_again;
+use crate::deploy::{delete_again, replay};
 
 /// A problem of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,7 +83,7 @@ pub(crate) struct OtherRoutes {
 /// Lists the problems of a stage.
 pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<Ailment> {
     let region = |stack: &str| signs.regions.get(stack).map(String::as_str);
-    let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(name, region(name), stack));
+    let stacks = observed.stacks.iter().filter_map(|(name, stack)| of_stack(stage, name, region(name), stack));
     let functions = signs.functions.iter().map(|(name, state)| of_function(name, state));
     let weights = observed.functions.iter().filter(|(_, function)| !function.weights.is_empty());
     let releasing = !signs.open_releases.is_empty();
@@ -122,14 +122,14 @@ pub(crate) fn diagnose(stage: &str, observed: &Observed, signs: &Signs) -> Vec<A
 }
 
 /// Describes a stack's status. CloudFormation's reason names the resources that could not be deleted or rolled back.
-fn meaning(status: &str, reason: Option<&str>) -> String {
+fn meaning(status: &str, is_express: bool, reason: Option<&str>) -> String {
     let reason = reason.map(|reason| format!(". CloudFormation says: {}", reason.trim_end())).unwrap_or_default();
-    format!("{}{reason}", states::stack(status).meaning)
+    format!("{}{reason}", states::stack_in(status, is_express).meaning)
 }
 
-fn of_stack(name: &str, region: Option<&str>, stack: &ObservedStack) -> Option<Ailment> {
+fn of_stack(stage: &str, name: &str, region: Option<&str>, stack: &ObservedStack) -> Option<Ailment> {
     let status = &stack.status;
-    let repair = states::stack(status).repair;
+    let repair = states::stack_in(status, stack.is_express).repair;
     let remedy = match repair {
         Repair::None => return None,
         Repair::Delete => "--fix deletes it without loss; the next deploy creates it".to_owned(),
@@ -141,6 +141,14 @@ fn of_stack(name: &str, region: Option<&str>, stack: &ObservedStack) -> Option<A
             "--fix continues the rollback; --fix --skip {name}/<logical ID> skips a resource that cannot be rolled back"
         ),
         Repair::RollBack => "--fix rolls it back to its last working state".to_owned(),
+        Repair::Replay => {
+            let template = name.strip_suffix(&format!("-{stage}")).unwrap_or(name);
+            format!(
+                "save the template of its last successful deploy with `git show COMMIT:templates/{stage}/{template}.yaml > template.yaml`, \
+                 then run `{}`, then deploy again; CloudFormation refuses to replace a resource until then",
+                replay(name, region, stack.parameters.keys())
+            )
+        }
         Repair::DeleteRetaining => format!(
             "`{}` deletes it again; --fix --retain {name}/<logical ID> retains a resource that cannot be deleted; the next deploy \
              creates the stack",
@@ -151,7 +159,7 @@ fn of_stack(name: &str, region: Option<&str>, stack: &ObservedStack) -> Option<A
     Some(Ailment {
         what: name.to_owned(),
         state: status.to_owned(),
-        meaning: meaning(status, stack.reason.as_deref()),
+        meaning: meaning(status, stack.is_express, stack.reason.as_deref()),
         remedy,
         kind: AilmentKind::Stack(name.to_owned(), repair),
     })
@@ -212,6 +220,26 @@ mod tests {
         for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"] {
             assert_eq!(diagnose("dev", &observed(status, &[]), &Signs::default()), []);
         }
+    }
+
+    #[test]
+    fn a_failed_express_update_is_ended_by_its_last_working_template() {
+        let mut failed = observed("UPDATE_FAILED", &[]);
+        let mut stack = failed.stacks.remove("s").expect("a stack");
+        stack.is_express = true;
+        stack.parameters = [("Bucket".to_owned(), "b".to_owned())].into();
+        failed.stacks = [("notes-api-dev".to_owned(), stack)].into();
+        let found = diagnose("dev", &failed, &Signs::default());
+        assert_eq!(found[0].kind, AilmentKind::Stack("notes-api-dev".to_owned(), Repair::Replay));
+        let template = "`git show COMMIT:templates/dev/notes-api.yaml > template.yaml`";
+        assert!(found[0].remedy.contains(template), "{found:?}");
+        let command = "--deployment-config Mode=EXPRESS,DisableRollback=true --template-body file://template.yaml";
+        assert!(found[0].remedy.contains(command), "{found:?}");
+        assert!(found[0].remedy.contains(" --parameters ParameterKey=Bucket,UsePreviousValue=true`"), "{found:?}");
+        assert!(!found[0].remedy.contains("--fix"), "{found:?}");
+        // Without rollback, a failed creation is what it is in standard mode.
+        failed.stacks.values_mut().for_each(|stack| stack.status = "CREATE_FAILED".to_owned());
+        assert!(diagnose("dev", &failed, &Signs::default())[0].remedy.starts_with("--fix deletes it"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use model::stage::Deployment;
+
 use super::{Ailment, AilmentKind, Repair, meaning, states};
 use crate::{
     aws::{
@@ -82,12 +84,13 @@ pub(crate) async fn repair(
             locks.ensure_held(place.system).await?;
             let Some(operation) = start(stack, *repair, options, &cloudformation).await? else { return Ok(false) };
             let after = operation.wait_alone(place.region, stack, clients).await?;
-            if let Some(StackState { status, reason, .. }) = after
-                && states::stack(&status).repair != Repair::None
+            if let Some(StackState { status, reason, is_express, .. }) = after
+                && states::stack_in(&status, is_express).repair != Repair::None
             {
                 let (region, stack) = (place.region.unwrap_or(clients.region()), stack.clone());
-                let next = StackPlace { stage, region, stack: &stack }.after(&status);
-                return Err(DeployError::NotRepaired { cause: meaning(&status, reason.as_deref()), stack, next });
+                let next = StackPlace { stage, region, stack: &stack }.after(&status, is_express);
+                let cause = meaning(&status, is_express, reason.as_deref());
+                return Err(DeployError::NotRepaired { cause, stack, next });
             }
         }
     }
@@ -116,7 +119,7 @@ async fn start(
 ) -> Result<Option<Operation>, DeployError> {
     let start = async || Operation::about_to_start(cloudformation, stack).await.map_err(failed_to("repair", stack));
     let (operation, started) = match repair {
-        Repair::None | Repair::Deploy => return Ok(None),
+        Repair::None | Repair::Deploy | Repair::Replay => return Ok(None),
         // The operation continues until the stack has rolled back.
         Repair::WaitOrCancel if options.cancel.contains(stack) => {
             (Operation::in_progress(), cloudformation.cancel_update(stack).await)
@@ -130,7 +133,8 @@ async fn start(
             if states::stack(&now.status).repair != Repair::Delete {
                 return Ok(None);
             }
-            (operation.deleting_id(&now.id), cloudformation.delete(&now.id).await)
+            // The next deploy creates the stack again, perhaps at once, and needs the names of its resources.
+            (operation.deleting_id(&now.id), cloudformation.delete(&now.id, Deployment::Standard).await)
         }
         Repair::RollBack => (start().await?, cloudformation.roll_back(stack).await),
         Repair::ContinueRollback => {

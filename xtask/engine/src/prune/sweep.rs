@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use model::stage::Deployment;
+
 use super::{Mark, Marks, Target};
 use crate::{
     aws::{AwsError, Clients, lambda::is_replicated},
@@ -107,7 +109,9 @@ impl<S: Store + 'static> Sweep<'_, S> {
             Target::ChangeSet { region, stack, name } => {
                 clients.cloudformation(region.as_deref()).delete_change_set(stack, name).await
             }
-            Target::EmptyStack { region, stack } => clients.cloudformation(region.as_deref()).delete(stack).await,
+            Target::EmptyStack { region, stack } => {
+                clients.cloudformation(region.as_deref()).delete(stack, Deployment::Standard).await
+            }
             Target::LogGroup { name } => clients.logs().delete(name).await,
             Target::Artifact { .. } | Target::SiteFile { .. } => Ok(()),
         }

@@ -7,7 +7,7 @@ use model::{
     rendered::RenderedSystem,
 };
 
-use super::*;
+use super::{smoke::SmokeTest, *};
 use crate::{
     aws::{
         Clients,
@@ -75,6 +75,17 @@ pub(super) async fn in_context<T>(
     clients: &Clients,
     work: impl AsyncFnOnce(&ReleaseContext<'_>) -> T,
 ) -> T {
+    while_settling(Settling::Settled, Vec::new(), system, clients, work).await
+}
+
+/// Runs a part of a release with these smoke tests.
+pub(super) async fn while_settling<T>(
+    settling: Settling,
+    smoke_tests: Vec<SmokeTest>,
+    system: &RenderedSystem,
+    clients: &Clients,
+    work: impl AsyncFnOnce(&ReleaseContext<'_>) -> T,
+) -> T {
     let (ui, locks, interruption) = (Ui::new(), HeldLocks::none(), Interruption::default());
     let ledger = Ledger::new(Arc::new(clients.documents("bucket".to_owned())), FEEDS);
     let pages = Pages::new(system, Outputs::new(), "bucket", clients, &ui);
@@ -83,10 +94,11 @@ pub(super) async fn in_context<T>(
         ledger: &ledger,
         locks: &locks,
         canary: None,
-        smoke_tests: Vec::new(),
+        smoke_tests,
         code: BTreeMap::new(),
         known: BTreeMap::new(),
         metadata: ReleaseMetadata { system: FEEDS.to_owned(), ..ReleaseMetadata::default() },
+        settling,
         pages: &pages,
         clients,
         live: LiveAliases::default(),

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use model::rendered::RenderedFunction;
 
 use super::{
-    Known, ReleaseContext, ReleaseError, Traffic,
+    Known, ReleaseContext, ReleaseError, Settling, Traffic,
     alias::Recorded,
     context::failed,
     smoke::{DirectInvocation, SmokeTest, with_retries},
@@ -78,6 +78,10 @@ pub(super) async fn prepare_candidate(
         let is_settled = settled.is_some_and(|settled| settled.matches(&live.version, Some(&current.code_sha256)));
         candidate.is_new = is_created || !is_settled;
         candidate.needs_probe = candidate.is_new;
+        if candidate.needs_probe && context.settling != Settling::Settled {
+            // CloudFormation has published it, and has not waited until it can be invoked.
+            ready(context, name, &candidate.version).await?;
+        }
         return Ok(candidate);
     }
     // A killed run may have published the version.
@@ -170,15 +174,18 @@ pub(super) async fn probe(
         cause,
         traffic: Traffic::NotShifted,
     };
+    // Functions may share a binary, so the response names the function.
+    let expected = format!("{}-{}", function.id.system, function.id.function);
+    let attempt = async || {
+        let response = invoke(context, name, version, &Probe { probe: Question::Ready }).await?;
+        Ok::<_, ReleaseError>(verify_ready(&response, &expected))
+    };
     // The requests are of use only if the version answers its probe, but they need not wait for that.
     let direct = context.smoke_tests.iter().filter_map(|test| Some((test, test.direct.as_ref()?)));
     let direct = direct.filter(|(_, direct)| direct.function_name == *name);
     let tested = direct.map(|(test, direct)| invoke_with_retries(context, test, direct, version));
-    let probe = Probe { probe: Question::Ready };
-    let (response, tested) = tokio::join!(invoke(context, name, version, &probe), join_all(tested));
-    // Functions may share a binary, so the response names the function.
-    let expected = format!("{}-{}", function.id.system, function.id.function);
-    verify_ready(&response?, &expected).map_err(probe_failed)?;
+    let (ready, tested) = tokio::join!(with_retries(context.attempts_of_probes(), attempt), join_all(tested));
+    ready?.map_err(probe_failed)?;
     for tested in tested {
         tested?.map_err(probe_failed)?;
     }
@@ -198,7 +205,7 @@ async fn invoke_with_retries(
         let response = invoke(context, &direct.function_name, version, &event).await?;
         Ok(test.verify_invocation(direct, &response))
     };
-    with_retries(context.retry_pause(), attempt).await
+    with_retries(context.attempts(), attempt).await
 }
 
 async fn invoke(

@@ -25,6 +25,34 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// The same for an emulator, which is one process.
 const RETRY_PAUSE_EMULATED: Duration = Duration::from_millis(200);
 
+/// How often a smoke test is attempted before it fails: one lost connection must not revert a release.
+const ATTEMPTS: u32 = 5;
+/// The same, and for probes, after a stack was changed in express mode: two minutes. AWS does not say how long its resources, such as the
+/// permissions of a new role, take to be ready.
+const ATTEMPTS_SETTLING: u32 = 24;
+/// The same for sites: 15 minutes. A distribution takes several minutes to be deployed (CloudFormation user guide, "Deploy CloudFormation
+/// stacks faster with express mode").
+const ATTEMPTS_OF_SITES: u32 = 180;
+
+/// How often a check is attempted, and the pause between two attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attempts {
+    pub(super) count: u32,
+    pub(super) pause: Duration,
+}
+
+/// Whether resources of the system's stacks may still be becoming ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Settling {
+    /// No: CloudFormation has waited for them.
+    #[default]
+    Settled,
+    /// The stage is deployed in express mode. This run changed no stack of the system, but an earlier one may just have done so.
+    Possible,
+    /// This run changed a stack of the system in express mode.
+    Expected,
+}
+
 /// The system that is released, and what its release needs.
 pub(crate) struct ReleaseContext<'a> {
     pub(crate) system: &'a RenderedSystem,
@@ -40,6 +68,7 @@ pub(crate) struct ReleaseContext<'a> {
     /// What this run knows of functions.
     pub(crate) known: BTreeMap<String, Known>,
     pub(crate) metadata: ReleaseMetadata,
+    pub(crate) settling: Settling,
     /// The system's sites.
     pub(crate) pages: &'a Pages<'a>,
     pub(crate) clients: &'a Clients,
@@ -64,9 +93,23 @@ impl ReleaseContext<'_> {
         self.system.stacks.iter().flat_map(|stack| &stack.functions)
     }
 
-    /// Returns how long after a failure a smoke test is repeated.
-    pub(super) fn retry_pause(&self) -> Duration {
-        if self.clients.endpoint().is_some() { RETRY_PAUSE_EMULATED } else { RETRY_PAUSE }
+    /// Returns how often a smoke test is attempted.
+    pub(super) fn attempts(&self) -> Attempts {
+        self.up_to(if self.settling == Settling::Expected { ATTEMPTS_SETTLING } else { ATTEMPTS })
+    }
+
+    /// Returns how often a probe is attempted: once, unless resources that the function needs may not be ready.
+    pub(super) fn attempts_of_probes(&self) -> Attempts {
+        self.up_to(if self.settling == Settling::Expected { ATTEMPTS_SETTLING } else { 1 })
+    }
+
+    /// Returns how often a site is requested.
+    pub(super) fn attempts_of_sites(&self) -> Attempts {
+        self.up_to(if self.settling == Settling::Expected { ATTEMPTS_OF_SITES } else { ATTEMPTS })
+    }
+
+    fn up_to(&self, count: u32) -> Attempts {
+        Attempts { count, pause: if self.clients.endpoint().is_some() { RETRY_PAUSE_EMULATED } else { RETRY_PAUSE } }
     }
 }
 

@@ -81,6 +81,15 @@ pub(crate) enum ReleaseError {
         "fix the cause, which the functions' logs may show, then deploy again; users receive the earlier versions until then"
     ))]
     Reverted { number: u32, why: String },
+    /// The system does not serve its clients after a deploy in express mode.
+    #[error(
+        "system {system} does not serve its clients: {why}; its stacks are deployed, and its traffic was not reverted"
+    )]
+    #[diagnostic(help(
+        "its resources may still be becoming ready: run the same command again in some minutes; if that fails too, fix the cause, which \
+         `cargo xtask doctor --stage {stage}` and the functions' logs may show"
+    ))]
+    NotServing { stage: String, system: String, why: String },
     /// The first versions failed, and there are no earlier ones to revert to.
     #[error(
         "release {number} failed: {why}; there is no earlier version, so `live` of {functions} still points to the failed \
@@ -168,7 +177,11 @@ impl ReleaseError {
             | Self::CodeDiffers { .. }
             | Self::NotDeployed { .. } => Traffic::NotShifted,
             // These occur before, between and after the shifts of a release.
-            Self::Aws { .. } | Self::UnknownAlarms { .. } | Self::Ledger(_) | Self::Site(_) => Traffic::Unknown,
+            Self::Aws { .. }
+            | Self::UnknownAlarms { .. }
+            | Self::Ledger(_)
+            | Self::Site(_)
+            | Self::NotServing { .. } => Traffic::Unknown,
         }
     }
 }

@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod revert;
 pub(crate) mod rollback;
+mod settling;
 mod shift;
 pub(crate) mod smoke;
 
@@ -21,12 +22,14 @@ pub(crate) use alias::LiveAliases;
 use alias::Recorded;
 pub(crate) use canary::CanaryPlan;
 use candidate::{Candidate, prepare_candidate, probe};
-pub(crate) use context::{Known, ReleaseContext, ReleaseMetadata};
+pub(crate) use context::{Known, ReleaseContext, ReleaseMetadata, Settling};
 pub(crate) use error::{MovedAlias, ReleaseError, Traffic};
 use model::rendered::RenderedFunction;
 pub(crate) use revert::abort;
 use revert::revert_after;
 use serde::{Deserialize, Serialize};
+pub(crate) use settling::await_sites;
+use settling::check;
 use shift::{complete, first_step};
 
 use crate::{
@@ -157,6 +160,9 @@ async fn record_and_complete(context: &ReleaseContext<'_>, candidates: &[Candida
         candidates.iter().map(|candidate| (candidate.function.function_name.clone(), change(candidate))).collect();
     let is_unchanged = changes.values().all(VersionChange::is_none);
     if is_unchanged && !candidates.iter().any(|candidate| candidate.is_new) && serves_the_same(context).await? {
+        if context.settling != Settling::Settled {
+            return check(context).await;
+        }
         let (stage, system) = (&context.metadata.stage, &context.metadata.system);
         not_checked(stage, system, context.smoke_tests.len()).iter().for_each(|line| context.ui.say(line));
         return Ok(());

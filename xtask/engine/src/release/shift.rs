@@ -51,7 +51,7 @@ pub(super) async fn complete(
     };
     let open = shift_all(context, open).await?;
     for test in &context.smoke_tests {
-        if let Err(why) = test.run_with_retries(context.retry_pause()).await {
+        if let Err(why) = test.run_with_retries(context.attempts()).await {
             let aborted = abort(context, open, &why).await?;
             return Err(reverted(&aborted, why));
         }
@@ -115,7 +115,7 @@ async fn run_canary(
 async fn passing_tests(context: &ReleaseContext<'_>) -> Vec<SmokeTest> {
     let mut passing = Vec::new();
     for test in &context.smoke_tests {
-        match test.run_with_retries(context.retry_pause()).await {
+        match test.run_with_retries(context.attempts()).await {
             Ok(()) => passing.push(test.clone()),
             Err(why) => {
                 context.ui.warn(format_args!("{why}, before any traffic was shifted: the canary ignores this"));

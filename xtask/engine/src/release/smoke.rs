@@ -1,11 +1,12 @@
 //! Smoke tests: requests that each new version must serve before any traffic, and the API while and after traffic shifts.
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use model::rendered::ApiKind;
 use serde_json::{Value, json};
 
+use super::context::Attempts;
 use crate::{
     aws::lambda::Invocation,
     http::{Request, Response},
@@ -41,22 +42,20 @@ pub(crate) struct DirectInvocation {
     pub(crate) kind: ApiKind,
 }
 
-/// How often a test is attempted before it fails: one lost connection must not revert a release.
-const ATTEMPTS: u32 = 5;
-
 /// Repeats an attempt until it passes. The outer error says that the attempt was not possible, the inner one how the last
 /// attempt failed.
 pub(super) async fn with_retries<E>(
-    pause: Duration,
+    Attempts { count, pause }: Attempts,
     mut attempt: impl AsyncFnMut() -> Result<Result<(), String>, E>,
 ) -> Result<Result<(), String>, E> {
-    for _ in 1..ATTEMPTS {
+    for _ in 1..count {
         match attempt().await? {
             Ok(()) => return Ok(Ok(())),
             Err(_) => tokio::time::sleep(pause).await,
         }
     }
-    Ok(attempt().await?.map_err(|why| format!("{why}, {ATTEMPTS} times")))
+    let last = attempt().await?;
+    Ok(if count == 1 { last } else { last.map_err(|why| format!("{why}, {count} times")) })
 }
 
 /// The error type of API Gateway's response to a request without a route (API Gateway developer guide, "Gateway response types":
@@ -89,9 +88,9 @@ pub(crate) fn no_route(method: &str, url: &str, status: u16, error_type: &str) -
 }
 
 impl SmokeTest {
-    /// Sends the request until the test passes, five times at most. The error describes the last failure.
-    pub(crate) async fn run_with_retries(&self, pause: Duration) -> Result<(), String> {
-        let Ok(result) = with_retries(pause, async || Ok::<_, Infallible>(self.run().await)).await;
+    /// Sends the request until the test passes, at most so often. The error describes the last failure.
+    pub(super) async fn run_with_retries(&self, attempts: Attempts) -> Result<(), String> {
+        let Ok(result) = with_retries(attempts, async || Ok::<_, Infallible>(self.run().await)).await;
         result
     }
 

@@ -219,6 +219,7 @@ impl Session {
             clients: &self.clients,
             locks,
             protects: self.stage.protected,
+            deployment: self.stage.deployment,
             on_change,
             interruption: &self.context.interruption,
             ui: &self.context.ui,

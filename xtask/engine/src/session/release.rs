@@ -17,7 +17,7 @@ use crate::{
     ledger::{Entry, Ledger, needs_of_stack},
     lock::HeldLocks,
     release::{
-        CanaryPlan, Known, LiveAliases, ReleaseContext, ReleaseMetadata,
+        CanaryPlan, Known, LiveAliases, ReleaseContext, ReleaseMetadata, Settling,
         smoke::{DirectInvocation, SmokeTest},
     },
     site::Pages,
@@ -56,6 +56,7 @@ pub(crate) struct SystemRelease<'a> {
     /// What this run knows of functions.
     pub(crate) known: BTreeMap<String, Known>,
     pub(crate) metadata: ReleaseMetadata,
+    pub(crate) settling: Settling,
 }
 
 impl SystemRelease<'_> {
@@ -74,6 +75,7 @@ impl SystemRelease<'_> {
             code: self.code.clone(),
             known: self.known.clone(),
             metadata: self.metadata.clone(),
+            settling: self.settling,
             pages: &self.pages,
             clients: &self.session.clients,
             live: LiveAliases::default(),
@@ -103,6 +105,7 @@ impl Session {
             code: BTreeMap::new(),
             known: BTreeMap::new(),
             metadata: self.metadata(system, observed),
+            settling: Settling::Settled,
         }
     }
 

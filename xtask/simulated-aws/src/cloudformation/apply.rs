@@ -8,6 +8,7 @@ use plan::changes::{Certainty, schema};
 use serde_json::Value;
 
 use super::{
+    express,
     faults::{self, ResourceAction, ResourceEffect},
     operation::{Kind, Phase, State, proceed_with, run, subject},
     phases,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     account::Account,
-    resources::{Inspected, Provided, Wanted, ids, inspect, provider, with_stack_tags},
+    resources::{Inspected, Provided, Wanted, ids, inspect, linger, provider, with_stack_tags},
 };
 
 /// What a resource needs.
@@ -122,6 +123,9 @@ fn need(stack: &Stack, key: &str, is_coin: bool) -> Need {
         Some(Certainty::Conditional) => is_coin,
         Some(Certainty::Unknown) | None => false,
     };
+    if is_replaced && operation.deployment.keeps_failed {
+        return Need::Impossible { verb, reason: express::NO_REPLACEMENT.to_owned() };
+    }
     if is_replaced {
         return replacement(existing, properties);
     }
@@ -173,7 +177,12 @@ fn initiate(account: &mut Account, event: &str) {
         Err(reason) => return fail(account, id, key, reason),
         Ok(provided) => accept(account, id, key, kind, provided),
     }
+    let is_express = is_express(account, id);
+    if is_express {
+        linger_of(account, id, key, kind);
+    }
     let usual = match kind {
+        _ if is_express => faults::pause(account),
         Kind::Restore => faults::pause(account),
         _ => faults::duration(account, &resource_type),
     };
@@ -182,6 +191,19 @@ fn initiate(account: &mut Account, event: &str) {
         Some(ResourceEffect::Takes(long)) => run(account, id, key, long, finish),
         _ => run(account, id, key, usual, finish),
     }
+}
+
+/// Whether an operation ends before its resources are ready.
+pub(super) fn is_express(account: &Account, id: &str) -> bool {
+    account.cloudformation.operation(id).is_some_and(|operation| operation.deployment.is_express())
+}
+
+/// The resource becomes ready later than its step ends.
+fn linger_of(account: &mut Account, id: &str, key: &str, kind: Kind) {
+    let stack = stack_of(account, id);
+    let Some(Resource { resource_type, physical_id, .. }) = stack.resources.get(key).cloned() else { return };
+    let region = stack.region.clone();
+    linger(account, &region, &resource_type, &physical_id, matches!(kind, Kind::Create | Kind::Replace));
 }
 
 /// Asks the resource's provider. `None` for a resource that is not touched.
@@ -270,7 +292,12 @@ fn finish(account: &mut Account, event: &str) {
     }
     let Some(stack) = account.cloudformation.stack_mut(id) else { return };
     let skipped = stack.operation.as_ref().is_some_and(|operation| operation.skipped.contains(key));
-    let reason = skipped.then(|| "Resource was skipped during the rollback".to_owned());
+    let is_express = stack.operation.as_ref().is_some_and(|operation| operation.deployment.is_express());
+    let reason = match (skipped, is_express) {
+        (true, _) => Some("Resource was skipped during the rollback".to_owned()),
+        (false, true) => Some(express::COMPLETED.to_owned()),
+        (false, false) => None,
+    };
     stack.set_resource(key, complete(verb), reason, now);
     end(stack, key);
     proceed_with(account, id);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     changes::compare,
     control::{new_stack, updatable},
+    express::Deployment,
     faults::pause,
     input::{find, required, valid_name, version},
     invalid,
@@ -30,6 +31,7 @@ pub(super) fn create(account: &mut Account, region: &str, form: &Form) -> Handle
         Some("UPDATE") | None => false,
         Some(other) => return Err(invalid(format!("the simulated CloudFormation has no change sets of type {other}"))),
     };
+    let deployment = Deployment::read(form)?;
     let known = account.cloudformation.find(region, given);
     let (existing, place) = match (known, is_creation) {
         (Some(stack), true) if stack.is_under_review() => (Some(stack.id.clone()), stack.place()),
@@ -41,6 +43,7 @@ pub(super) fn create(account: &mut Account, region: &str, form: &Form) -> Handle
         }
         (Some(stack), false) if !stack.is_under_review() => {
             updatable(stack)?;
+            deployment.check_mode(stack)?;
             (Some(stack.id.clone()), stack.place())
         }
         (_, false) => return Err(invalid(format!("Stack [{given}] does not exist"))),
@@ -53,7 +56,7 @@ pub(super) fn create(account: &mut Account, region: &str, form: &Form) -> Handle
     let version = version(account, &place, existing.as_deref(), form)?;
     let imports = form.is_true("ImportExistingResources");
     let token = form.get("ClientToken").map(str::to_owned);
-    let id = add(account, &place, New { name: &name, is_creation, imports, version, token });
+    let id = add(account, &place, New { name: &name, is_creation, imports, version, deployment, token });
     Ok(Reply::query("CreateChangeSet", [Element::text("Id", id), Element::text("StackId", &place.id)]))
 }
 
@@ -72,6 +75,7 @@ struct New<'a> {
     is_creation: bool,
     imports: bool,
     version: Version,
+    deployment: Deployment,
     token: Option<String>,
 }
 
@@ -93,6 +97,7 @@ fn add(account: &mut Account, place: &super::resolve::Place, new: New<'_>) -> St
         reason: None,
         created: now,
         version: new.version,
+        deployment: new.deployment,
         changes: Arc::default(),
         refusals: Arc::default(),
         client_token: new.token,
@@ -218,13 +223,15 @@ pub(super) fn execute(account: &mut Account, region: &str, form: &Form) -> Handl
     if change_set.execution != "AVAILABLE" {
         return Err(refused("execution status", change_set.execution));
     }
+    let deployment = change_set.deployment.or_keeping(form.is_true("DisableRollback"));
     if !change_set.is_creation {
         updatable(stack)?;
+        deployment.check_mode(stack)?;
+        deployment.check_rollback(stack)?;
     }
     let imports = change_set.changes.iter().filter(|change| change.action == "Import");
     let imports = imports.map(|change| change.logical_id.clone()).collect();
     let version = change_set.version.clone();
-    let keeps_failed = form.is_true("DisableRollback");
     if let Some(stack) = account.cloudformation.stack_mut(&id) {
         // The other change sets are no longer valid for the stack (CloudFormation API reference, `ExecuteChangeSet`).
         stack.change_sets.retain(|other, _| *other == name);
@@ -233,6 +240,6 @@ pub(super) fn execute(account: &mut Account, region: &str, form: &Form) -> Handl
             change_set.execution_token.clone_from(&token);
         }
     }
-    phases::apply(account, &id, version, Start { change_set: Some(name), token, keeps_failed, imports });
+    phases::apply(account, &id, version, Start { change_set: Some(name), token, deployment, imports });
     Ok(Reply::query("ExecuteChangeSet", []))
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     CloudFormation,
     changes::compare,
+    express::{Deployment, refuse_rollback},
     input::{find, required, valid_name, version},
     invalid,
     phases::{self, Start},
@@ -56,6 +57,7 @@ impl CloudFormation {
             events: Vec::new(),
             change_sets: BTreeMap::new(),
             operation: None,
+            deployment: Deployment::default(),
             drifts: Arc::default(),
             account: place.account.clone(),
         };
@@ -67,10 +69,14 @@ impl CloudFormation {
     }
 }
 
-fn start(form: &Form) -> Start {
+fn deployment(form: &Form) -> Result<Deployment, Refusal> {
     let keeps_failed = form.is_true("DisableRollback") || form.get("OnFailure") == Some("DO_NOTHING");
+    Ok(Deployment::read(form)?.or_keeping(keeps_failed))
+}
+
+fn start(form: &Form, deployment: Deployment) -> Start {
     let token = form.get("ClientRequestToken").map(str::to_owned);
-    Start { keeps_failed, token, ..Start::default() }
+    Start { deployment, token, ..Start::default() }
 }
 
 pub(super) fn create(account: &mut Account, region: &str, form: &Form) -> Handled {
@@ -78,6 +84,7 @@ pub(super) fn create(account: &mut Account, region: &str, form: &Form) -> Handle
     if account.cloudformation.stack(region, name).is_some() {
         return Err(Refusal::bad_request("AlreadyExistsException", format!("Stack [{name}] already exists")));
     }
+    let deployment = deployment(form)?;
     let place = new_stack(account, region, name)?;
     let version = version(account, &place, None, form)?;
     let now = account.now();
@@ -85,7 +92,7 @@ pub(super) fn create(account: &mut Account, region: &str, form: &Form) -> Handle
     if let Some(stack) = account.cloudformation.stack_mut(&place.id) {
         stack.is_protected = form.is_true("EnableTerminationProtection");
     }
-    phases::apply(account, &place.id, version, start(form));
+    phases::apply(account, &place.id, version, start(form, deployment));
     Ok(Reply::query("CreateStack", [Element::text("StackId", &place.id)]))
 }
 
@@ -95,6 +102,9 @@ pub(super) fn update(account: &mut Account, region: &str, form: &Form) -> Handle
         return Err(invalid(format!("Stack [{}] does not exist", stack.name)));
     }
     updatable(stack)?;
+    let deployment = deployment(form)?;
+    deployment.check_mode(stack)?;
+    deployment.check_rollback(stack)?;
     let (id, place) = (stack.id.clone(), stack.place());
     let version = version(account, &place, Some(&id), form)?;
     let stack = find(account, region, &id)?;
@@ -108,7 +118,7 @@ pub(super) fn update(account: &mut Account, region: &str, form: &Form) -> Handle
             change_set.execution = "OBSOLETE";
         }
     }
-    phases::apply(account, &id, version, start(form));
+    phases::apply(account, &id, version, start(form, deployment));
     Ok(Reply::query("UpdateStack", [Element::text("StackId", id)]))
 }
 
@@ -136,7 +146,8 @@ pub(super) fn delete(account: &mut Account, region: &str, form: &Form) -> Handle
     if let Some(unknown) = retained.iter().find(|id| !stack.resources.contains_key(*id)) {
         return Err(invalid(format!("The resources to retain must be resources of the stack: [{unknown}]")));
     }
-    phases::delete_stack(account, &id, &retained, form.get("ClientRequestToken").map(str::to_owned));
+    let deployment = Deployment::read(form)?;
+    phases::delete_stack(account, &id, &retained, start(form, deployment));
     done()
 }
 
@@ -163,6 +174,7 @@ pub(super) fn cancel(account: &mut Account, region: &str, form: &Form) -> Handle
 
 pub(super) fn roll_back(account: &mut Account, region: &str, form: &Form) -> Handled {
     let stack = find(account, region, required(form, "StackName")?)?;
+    refuse_rollback(stack)?;
     let (id, reason) = (stack.id.clone(), "User Initiated".to_owned());
     match stack.status {
         "CREATE_FAILED" => phases::roll_back_creation(account, &id, reason),

@@ -1,7 +1,8 @@
 //! Deletes the resources of a stack, of a failed creation, or of a cleanup.
 
 use super::{
-    apply::{failed, in_progress},
+    apply::{failed, in_progress, is_express},
+    express,
     faults::{self, ResourceAction, ResourceEffect},
     operation::{Doomed, Kind, Phase, Purpose, State, Task, proceed_with, run, subject},
     state::{Event, Stack},
@@ -85,7 +86,8 @@ fn initiate(account: &mut Account, event: &str) {
     if let Err(reason) = (provider.delete)(account, &doomed.physical_id, wanted) {
         return fail(account, id, key, &doomed, reason);
     }
-    let usual = faults::duration(account, &doomed.resource_type);
+    let usual =
+        if is_express(account, id) { faults::pause(account) } else { faults::duration(account, &doomed.resource_type) };
     match effect {
         Some(ResourceEffect::Hangs) => {}
         Some(ResourceEffect::Takes(long)) => run(account, id, key, long, finish),
@@ -97,8 +99,9 @@ fn finish(account: &mut Account, event: &str) {
     let Some((id, key)) = subject(account, event) else { return };
     let now = account.now();
     let Some(doomed) = doomed(account, id, key) else { return };
+    let reason = is_express(account, id).then(|| express::COMPLETED.to_owned());
     let Some(stack) = account.cloudformation.stack_mut(id) else { return };
-    mark(stack, &doomed, "DELETE_COMPLETE", None, now);
+    mark(stack, &doomed, "DELETE_COMPLETE", reason, now);
     end(stack, key);
     proceed_with(account, id);
 }

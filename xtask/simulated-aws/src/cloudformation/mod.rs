@@ -12,6 +12,7 @@ mod changes;
 mod control;
 mod deletion;
 mod drift;
+mod express;
 mod faults;
 mod input;
 mod operation;

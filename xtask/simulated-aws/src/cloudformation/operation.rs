@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{
     apply, deletion,
+    express::Deployment,
     faults::{self, ResourceEffect},
     phases,
     state::Resource,
@@ -32,8 +33,7 @@ pub(super) struct Operation {
     pub(super) before: Option<Version>,
     pub(super) change_set: Option<String>,
     pub(super) token: Option<Arc<str>>,
-    /// Whether a failure is kept instead of rolled back.
-    pub(super) keeps_failed: bool,
+    pub(super) deployment: Deployment,
     pub(super) imports: BTreeSet<String>,
     /// The resources that the operation has started to change, as they were before; `None` for new ones.
     pub(super) changed: BTreeMap<String, Option<Resource>>,
@@ -136,7 +136,7 @@ impl Operation {
             before: None,
             change_set: None,
             token: None,
-            keeps_failed: false,
+            deployment: Deployment::default(),
             imports: BTreeSet::new(),
             changed: BTreeMap::new(),
             restored: BTreeSet::new(),

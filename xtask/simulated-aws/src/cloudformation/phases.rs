@@ -8,6 +8,7 @@ use std::{
 use super::{
     apply::failed as failed_status,
     deletion,
+    express::Deployment,
     operation::{Doomed, Kind, Operation, Phase, Purpose, State, Task, schedule_phase, with_order},
     resolve::Context,
     state::{Resource, Stack},
@@ -20,7 +21,7 @@ use crate::{account::Account, time::Moment};
 pub(super) struct Start {
     pub(super) change_set: Option<String>,
     pub(super) token: Option<String>,
-    pub(super) keeps_failed: bool,
+    pub(super) deployment: Deployment,
     pub(super) imports: BTreeSet<String>,
 }
 
@@ -41,7 +42,7 @@ pub(super) fn apply(account: &mut Account, id: &str, version: Version, start: St
     operation.is_creation = is_creation;
     operation.change_set = start.change_set;
     operation.token = start.token.map(Arc::from);
-    operation.keeps_failed = start.keeps_failed;
+    operation.deployment = start.deployment;
     operation.imports = start.imports;
     let included = version.template.needs.keys().filter(|key| version.includes(key));
     let tasks: BTreeMap<_, _> = included.map(|key| (key.clone(), Task::new(Kind::Update, None))).collect();
@@ -50,6 +51,7 @@ pub(super) fn apply(account: &mut Account, id: &str, version: Version, start: St
     account.cloudformation.tags.insert(key, version.tags.clone());
     let Some(stack) = account.cloudformation.stack_mut(id) else { return };
     stack.version = Some(version);
+    stack.deployment = operation.deployment;
     stack.operation = Some(operation);
     let status = if is_creation { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
     stack.updated = Some(now).filter(|_| !is_creation);
@@ -218,7 +220,7 @@ pub(super) fn cancel(stack: &mut Stack, now: Moment) {
 pub(super) fn failed(account: &mut Account, id: &str) {
     let Some(operation) = account.cloudformation.operation(id) else { return };
     let (failures, is_creation) = (operation.failures(), operation.is_creation);
-    match (operation.keeps_failed, is_creation) {
+    match (operation.deployment.keeps_failed, is_creation) {
         (true, true) => rest(account, id, "CREATE_FAILED", failures),
         (true, false) => rest(account, id, "UPDATE_FAILED", failures),
         (false, true) => roll_back_creation(account, id, format!("{failures}Rollback requested by user.")),
@@ -284,14 +286,16 @@ fn restored(account: &mut Account, id: &str) {
 }
 
 /// Starts to delete a stack. `retained` are resources that stay.
-pub(super) fn delete_stack(account: &mut Account, id: &str, retained: &BTreeSet<String>, token: Option<String>) {
+pub(super) fn delete_stack(account: &mut Account, id: &str, retained: &BTreeSet<String>, start: Start) {
     let now = account.now();
     let number = account.cloudformation.next_number();
     let Some(stack) = account.cloudformation.stack_mut(id) else { return };
     cancel(stack, now);
     execution(stack, "EXECUTE_FAILED");
     let mut operation = Operation::new(number, Phase::Delete(Purpose::Stack));
-    operation.token = token.map(Arc::from);
+    operation.token = start.token.map(Arc::from);
+    operation.deployment = start.deployment;
+    stack.deployment = start.deployment;
     stack.operation = Some(operation);
     stack.set_status("DELETE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
     let Some(order) = stack.version.as_ref().map(|version| version.template.clone()) else {

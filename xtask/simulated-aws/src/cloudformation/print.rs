@@ -25,7 +25,8 @@ pub(super) fn stack(stack: &Stack) -> Vec<Element> {
     let mut elements = summary(stack);
     let version = stack.version.as_ref();
     elements.push(Element::text("EnableTerminationProtection", stack.is_protected));
-    elements.push(Element::text("DisableRollback", false));
+    elements.push(Element::text("DisableRollback", stack.deployment.keeps_failed));
+    elements.extend(stack.deployment.print());
     elements.push(pairs("Outputs", ["OutputKey", "OutputValue"], stack.outputs.iter()));
     if let Some(version) = version {
         elements.push(pairs("Parameters", ["ParameterKey", "ParameterValue"], version.parameters.iter()));
@@ -122,5 +123,6 @@ pub(super) fn change_set(stack: &Stack, change_set: &ChangeSet) -> Vec<Element> 
     let version = &change_set.version;
     elements.push(pairs("Parameters", ["ParameterKey", "ParameterValue"], version.parameters.iter()));
     elements.push(pairs("Tags", ["Key", "Value"], version.tags.iter()));
+    elements.extend(change_set.deployment.print());
     elements
 }

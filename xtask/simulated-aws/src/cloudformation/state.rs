@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
-use super::{changes::Change, drift::Drift, operation::Operation, resolve::Place, template::Version};
+use super::{
+    changes::Change, drift::Drift, express::Deployment, operation::Operation, resolve::Place, template::Version,
+};
 use crate::time::Moment;
 
 /// A stack, living or deleted.
@@ -34,6 +36,8 @@ pub struct Stack {
     pub(super) events: Vec<Arc<Event>>,
     pub(super) change_sets: BTreeMap<String, ChangeSet>,
     pub(super) operation: Option<Operation>,
+    /// How the last operation was deployed.
+    pub(super) deployment: Deployment,
     pub(super) drifts: Arc<Vec<Drift>>,
     pub(super) account: String,
 }
@@ -80,6 +84,7 @@ pub(super) struct ChangeSet {
     pub(super) reason: Option<String>,
     pub(super) created: Moment,
     pub(super) version: Version,
+    pub(super) deployment: Deployment,
     pub(super) changes: Arc<Vec<Change>>,
     /// The failures of its validation (CloudFormation user guide, "Validate stack deployments").
     pub(super) refusals: Arc<Vec<Refused>>,
@@ -117,6 +122,12 @@ impl Resource {
 }
 
 impl Stack {
+    /// Whether the last operation was in express mode.
+    #[must_use]
+    pub fn is_express(&self) -> bool {
+        self.deployment.is_express()
+    }
+
     /// Returns the template that the stack is deployed with, or is being deployed with; `None` before its first deployment.
     #[must_use]
     pub fn template(&self) -> Option<&Value> {

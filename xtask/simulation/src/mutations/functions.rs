@@ -23,9 +23,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "failed-probe-is-a-warning",
         breaks: "A version that fails its probe counts as ready.",
         file: "release/candidate.rs",
-        find: "    verify_ready(&response, &expected).map_err(probe_failed)?;
+        find: "    ready?.map_err(probe_failed)?;
 ",
-        replace: "    if let Err(cause) = verify_ready(&response, &expected) {
+        replace: "    if let Err(cause) = ready? {
         context.ui.warn(cause);
     }
 ",

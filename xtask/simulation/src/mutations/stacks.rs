@@ -103,7 +103,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "destroys-without-waiting",
         breaks: "`destroy` does not wait until a stack is deleted.",
         file: "deploy/destroy/mod.rs",
-        find: "Some(state) => Ok(Progress::Pending(state.status)),",
-        replace: "Some(_) => Ok(Progress::Done(())),",
+        find: "    match operation.deleting_id(id).wait_alone(region, name, context.clients).await {",
+        replace: "    drop(operation);
+    let unawaited: Result<Option<crate::aws::cloudformation::StackState>, DeployError> = Ok(None);
+    match unawaited {",
     },
 ];

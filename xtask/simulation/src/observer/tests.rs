@@ -37,7 +37,7 @@ fn shape(served: bool) -> Shape {
     let parts = parts.map(|(number, kind)| Part { number: u8::try_from(number).expect("small"), kind }).collect();
     let stacks = vec![StackShape { name: 0, parts }];
     let system = SystemShape { name: 0, stacks, site: served.then_some(1), api: served };
-    Shape { canary: false, systems: vec![system], next: 3 }
+    Shape { canary: false, express: false, systems: vec![system], next: 3 }
 }
 
 /// An empty account, and this project.

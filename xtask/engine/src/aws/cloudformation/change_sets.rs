@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, ResourceChange, Tag,
 };
+use model::stage::Deployment;
 use plan::change_set::ChangeSetEntry;
 
-use super::CloudFormation;
+use super::{CloudFormation, deployment_config};
 use crate::{
     aws::{
         AwsError, Resource,
@@ -34,6 +35,8 @@ pub(crate) struct ChangeSetRequest<'a> {
     pub(crate) name: &'a str,
     /// Whether the stack must be created.
     pub(crate) create: bool,
+    /// When CloudFormation completes the operation. `ExecuteChangeSet` does not say it again.
+    pub(crate) deployment: Deployment,
     /// The template.
     pub(crate) template: Template<'a>,
     /// Every parameter.
@@ -94,6 +97,7 @@ impl CloudFormation {
             .set_parameters(Some(parameters(&request)))
             .set_tags(Some(tags(&request)))
             .set_role_arn(request.role.map(str::to_owned))
+            .deployment_config(deployment_config(request.deployment))
             // A resource that an earlier `destroy` kept is imported into its stack.
             .import_existing_resources(request.create);
         let call = match request.template {
@@ -143,7 +147,8 @@ impl CloudFormation {
             .capabilities(Capability::CapabilityNamedIam)
             .set_parameters(Some(parameters(&request)))
             .set_tags(Some(tags(&request)))
-            .set_role_arn(request.role.map(str::to_owned));
+            .set_role_arn(request.role.map(str::to_owned))
+            .deployment_config(deployment_config(request.deployment));
         let call = match request.template {
             Template::Body(body) => call.template_body(body),
             Template::Url(url) => call.template_url(url),

@@ -159,7 +159,9 @@ impl Step<'_> {
         let guard = Guard { preview, allowances: &target.args.allowances.allowances() };
         let on_change = |stack: &str| draft.update(|report| report.changed_stacks.push(stack.to_owned()));
         let context = session.deploy_context(locks, &on_change);
-        Ok(deploy::apply(context, plan, &target.artifacts, observed, guard).await?)
+        let deployed = deploy::apply(context, plan, &target.artifacts, observed, guard).await?;
+        deploy::settle(context, &target.systems, &deployed).await?;
+        Ok(deployed)
     }
 }
 

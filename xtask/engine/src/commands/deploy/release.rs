@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::rendered::{RenderedStack, RenderedSystem};
+use model::{
+    rendered::{RenderedStack, RenderedSystem},
+    stage::Deployment as StackMode,
+};
 use plan::observed::Observed;
 
 use super::{apply::Applied, prepare::Target};
@@ -11,7 +14,7 @@ use crate::{
     deploy::{self, Deployed, Done, Outputs},
     ledger::{Entry, Outcome},
     lock::HeldLocks,
-    release::{self, Known, ReleaseError, Released},
+    release::{self, Known, ReleaseError, Released, Settling},
     report::{DeployReport, Draft, ReleaseFailure, ReleaseProgress},
     session::{self, has_functions},
     site::Published,
@@ -118,6 +121,7 @@ impl Steps<'_> {
         release.metadata.plan = Some(applied.fingerprint.clone());
         release.metadata.sites.clone_from(&sites);
         release.canary = session.canary(target.args.strategy, target.args.bake);
+        release.settling = self.settling(system);
         let functions = system.stacks.iter().flat_map(|stack| &stack.functions);
         let hash = |binary| target.artifacts.functions[binary].code_sha256();
         release.code = functions.map(|function| (function.function_name.clone(), hash(&function.id.binary))).collect();
@@ -130,6 +134,9 @@ impl Steps<'_> {
         };
         // Without a new release, a page may still be missing, or its configuration may have changed.
         release.pages.publish(&sites).await?;
+        let urls = session.urls_of(std::slice::from_ref(system), &applied.deployed.outputs);
+        let urls = system.sites.iter().filter_map(|site| urls.get(&site.name).cloned());
+        release::await_sites(&release.context(self.locks, &on_close), urls).await?;
         Ok((released, release.pages.published()))
     }
 
@@ -161,6 +168,17 @@ impl Steps<'_> {
         }
         let published = newest.sites.iter().filter(|(site, _)| !differing_sites.contains(*site));
         published.map(|(site, manifest)| (site.clone(), manifest.clone())).collect()
+    }
+
+    /// Returns whether resources of the system's stacks may still be becoming ready.
+    fn settling(&self, system: &RenderedSystem) -> Settling {
+        let Self { target, applied, .. } = self;
+        let is_changed = |name: &str| applied.deployed.stacks.get(name).is_some_and(|done| *done != Done::None);
+        match target.session.stage.deployment {
+            StackMode::Standard => Settling::Settled,
+            StackMode::Express if system.stacks.iter().any(|stack| is_changed(&stack.name)) => Settling::Expected,
+            StackMode::Express => Settling::Possible,
+        }
     }
 
     fn report_failure(

@@ -67,7 +67,7 @@ pub(super) fn systems(target: &Target, prepared: &Prepared) -> miette::Result<Ve
 /// Returns whether a stack is at rest, and protected if the stage is.
 fn is_settled(stack: &RenderedStack, target: &Target, observed: &Observed) -> bool {
     let is_settled = |deployed: &ObservedStack| {
-        is_at_rest(&deployed.status) && (deployed.is_protected || !target.session.stage.protected)
+        is_at_rest(&deployed.status, deployed.is_express) && (deployed.is_protected || !target.session.stage.protected)
     };
     observed.stacks.get(&stack.name).is_some_and(is_settled)
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use miette::Diagnostic;
+use plan::Plan;
 use serde_json::json;
 
 use super::*;
@@ -85,21 +86,11 @@ async fn deployed(
     endpoint: &Endpoint,
     deploy: impl AsyncFnOnce(&Deployment<'_>, Guard<'_>) -> Result<DeployedStack, DeployError>,
 ) -> Result<DeployedStack, DeployError> {
-    let (clients, locks, interruption, ui) =
-        (endpoint.clients().await, HeldLocks::none(), Interruption::default(), Ui::new());
-    let context = DeployContext {
-        stage: "dev",
-        clients: &clients,
-        locks: &locks,
-        protects: false,
-        on_change: &|_| {},
-        interruption: &interruption,
-        ui: &ui,
-    };
-    let poller = Poller::new(&clients);
-    let known = BTreeMap::new();
-    let rollout = Rollout { context, poller: &poller, known: &known, bucket: None };
-    let stack = PlannedStack {
+    deployed_in(Mode::Standard, planned(), &[], endpoint, deploy).await
+}
+
+fn planned() -> PlannedStack {
+    PlannedStack {
         system: "notes".to_owned(),
         stack: "api".to_owned(),
         name: STACK.to_owned(),
@@ -108,7 +99,33 @@ async fn deployed(
         parameters: BTreeMap::new(),
         depends_on: Vec::new(),
         template: json!({ "Resources": {} }),
+    }
+}
+
+/// Deploys a stack, in a run that also deploys these other stacks.
+async fn deployed_in(
+    deployment: Mode,
+    stack: PlannedStack,
+    others: &[PlannedStack],
+    endpoint: &Endpoint,
+    deploy: impl AsyncFnOnce(&Deployment<'_>, Guard<'_>) -> Result<DeployedStack, DeployError>,
+) -> Result<DeployedStack, DeployError> {
+    let (clients, locks, interruption, ui) =
+        (endpoint.clients().await, HeldLocks::none(), Interruption::default(), Ui::new());
+    let context = DeployContext {
+        stage: "dev",
+        clients: &clients,
+        locks: &locks,
+        protects: false,
+        deployment,
+        on_change: &|_| {},
+        interruption: &interruption,
+        ui: &ui,
     };
+    let poller = Poller::new(&clients);
+    let plan = Plan { stacks: others.to_vec(), code: Vec::new(), unreleased: Vec::new() };
+    let known = BTreeMap::new();
+    let rollout = Rollout { context, poller: &poller, known: &known, plan: &plan, bucket: None };
     let (outputs, preview, allowances) = Default::default();
     let deployment = Deployment::new(rollout, &stack, &outputs);
     let guard = Guard { preview: &preview, allowances: &allowances };
@@ -249,4 +266,126 @@ async fn an_empty_stack_is_created_without_being_deleted() {
     assert_eq!(endpoint.count("DeleteStack"), 0);
     let created = endpoint.received().into_iter().find(|request| request.is("CreateChangeSet"));
     assert!(created.is_some_and(|request| request.body.contains("ChangeSetType=CREATE")));
+}
+
+/// The form of a request: each parameter, decoded.
+fn form(request: &Received) -> BTreeMap<String, String> {
+    url::form_urlencoded::parse(request.body.as_bytes()).into_owned().collect()
+}
+
+/// Creates a stack until its change set is refused; returns the request for the change set.
+async fn requested(deployment: Mode, stack: PlannedStack, others: &[PlannedStack]) -> BTreeMap<String, String> {
+    let endpoint =
+        cloudformation(|called| (called == "CreateChangeSet").then(|| refusal("AccessDenied", "enough"))).await;
+    let creation = async |deployment: &Deployment<'_>, guard: Guard<'_>| {
+        deployment.execute(Change { create: true, parameters: &BTreeMap::new() }, guard).await
+    };
+    deployed_in(deployment, stack, others, &endpoint, creation).await.expect_err("denied");
+    let received = endpoint.received();
+    form(received.iter().find(|request| request.is("CreateChangeSet")).expect("a change set"))
+}
+
+#[tokio::test]
+async fn the_request_for_a_change_set_names_the_mode_and_keeps_rollback_enabled() {
+    for (deployment, mode) in [(Mode::Express, "EXPRESS"), (Mode::Standard, "STANDARD")] {
+        let request = requested(deployment, planned(), &[]).await;
+        let pairs = request.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let config: Vec<_> = pairs.filter(|(key, _)| key.contains("Deployment")).collect();
+        let expected = [("DeploymentConfig.DisableRollback", "false"), ("DeploymentConfig.Mode", mode)];
+        assert_eq!(config, expected);
+        assert!(!request.contains_key("DisableRollback") && !request.contains_key("OnStackFailure"), "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stack_that_the_run_needs_is_deployed_in_standard_mode() {
+    let mode = async |stack: PlannedStack, others: &[PlannedStack]| {
+        requested(Mode::Express, stack, others).await.remove("DeploymentConfig.Mode")
+    };
+    let taker = |action| PlannedStack {
+        stack: "web".to_owned(),
+        name: "notes-web-dev".to_owned(),
+        action,
+        depends_on: vec![STACK.to_owned()],
+        ..planned()
+    };
+    assert_eq!(mode(planned(), &[taker(Action::Create)]).await.as_deref(), Some("STANDARD"));
+    assert_eq!(
+        mode(planned(), &[taker(Action::Update(vec!["template".to_owned()]))]).await.as_deref(),
+        Some("STANDARD")
+    );
+    assert_eq!(mode(planned(), &[taker(Action::None)]).await.as_deref(), Some("EXPRESS"));
+    let foundation = PlannedStack { system: foundation::SYSTEM.to_owned(), ..planned() };
+    assert_eq!(mode(foundation, &[]).await.as_deref(), Some("STANDARD"));
+}
+
+/// The mode is part of the change set: an execution has no such parameter.
+#[tokio::test]
+async fn a_change_set_is_executed_without_a_mode_and_without_disabling_rollback() {
+    let executed = AtomicUsize::new(0);
+    let endpoint = cloudformation(move |called| match called {
+        "ExecuteChangeSet" => {
+            executed.store(1, Ordering::SeqCst);
+            None
+        }
+        "DescribeStackEvents" if executed.load(Ordering::SeqCst) == 1 => {
+            let event = "<EventId>1</EventId><LogicalResourceId>notes-api-dev</LogicalResourceId>\
+                         <ResourceType>AWS::CloudFormation::Stack</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus>";
+            Some(success(called, &format!("<StackEvents><member>{event}</member></StackEvents>")))
+        }
+        "DescribeStacks" if executed.load(Ordering::SeqCst) == 1 => Some(success(called, &stack("CREATE_COMPLETE"))),
+        _ => None,
+    })
+    .await;
+    let creation = async |deployment: &Deployment<'_>, guard: Guard<'_>| {
+        deployment.execute(Change { create: true, parameters: &BTreeMap::new() }, guard).await
+    };
+    let deployed = deployed_in(Mode::Express, planned(), &[], &endpoint, creation).await.expect("created");
+    assert_eq!(deployed.action, Done::Create);
+    let received = endpoint.received();
+    let execution = form(received.iter().find(|request| request.is("ExecuteChangeSet")).expect("an execution"));
+    assert!(!execution.keys().any(|key| key.contains("Deployment") || key.contains("Rollback")), "{execution:?}");
+}
+
+/// Another tool may disable rollback. Then CloudFormation refuses this run's updates, and replacements in any case.
+#[tokio::test]
+async fn a_failed_express_update_without_rollback_is_refused_before_anything_is_changed() {
+    let config = "<DeploymentConfig><Mode>EXPRESS</Mode><DisableRollback>true</DisableRollback></DeploymentConfig>";
+    let failed = stack("UPDATE_FAILED").replace("<StackStatus>", &format!("{config}<StackStatus>"));
+    let endpoint = cloudformation(move |called| (called == "DescribeStacks").then(|| success(called, &failed))).await;
+    let update = async |deployment: &Deployment<'_>, guard: Guard<'_>| deployment.deploy(guard).await;
+    let error = deployed_in(Mode::Express, planned(), &[], &endpoint, update).await.expect_err("stuck");
+    assert!(matches!(&error, DeployError::Stuck { status, .. } if status == "UPDATE_FAILED"), "{error}");
+    let hint = error.help().map(|help| help.to_string()).unwrap_or_default();
+    assert!(hint.starts_with("run `cargo xtask doctor --stage dev`, which prints the command"), "{hint}");
+    assert_eq!(endpoint.received().len(), endpoint.count("DescribeStacks"), "nothing else was called");
+}
+
+/// The resources of the new stack have the names of the deleted ones.
+#[tokio::test]
+async fn a_stack_that_an_express_creation_left_is_deleted_in_standard_mode_before_it_is_created_again() {
+    for status in ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"] {
+        let deleted = AtomicUsize::new(0);
+        let endpoint = cloudformation(move |called| match called {
+            "DeleteStack" => {
+                deleted.store(1, Ordering::SeqCst);
+                None
+            }
+            "DescribeStacks" if deleted.load(Ordering::SeqCst) == 0 => {
+                let config = "<DeploymentConfig><Mode>EXPRESS</Mode></DeploymentConfig><StackStatus>";
+                Some(success(called, &stack(status).replace("<StackStatus>", config)))
+            }
+            "DescribeStacks" => Some(refusal("ValidationError", "Stack with id notes-api-dev does not exist")),
+            "CreateChangeSet" => Some(refusal("AccessDenied", "enough")),
+            _ => None,
+        })
+        .await;
+        let deploy = async |deployment: &Deployment<'_>, guard: Guard<'_>| deployment.deploy(guard).await;
+        deployed_in(Mode::Express, planned(), &[], &endpoint, deploy).await.expect_err("denied");
+        let received = endpoint.received();
+        let deletion = form(received.iter().find(|request| request.is("DeleteStack")).expect(status));
+        assert!(!deletion.keys().any(|key| key.starts_with("DeploymentConfig")), "{status}: {deletion:?}");
+        let created = form(received.iter().find(|request| request.is("CreateChangeSet")).expect(status));
+        assert_eq!(created["DeploymentConfig.Mode"], "EXPRESS", "{status}");
+    }
 }

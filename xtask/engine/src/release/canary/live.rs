@@ -109,7 +109,7 @@ impl CanaryTarget for LiveCanary<'_> {
             }
         }
         for test in &self.smoke_tests {
-            if let Err(why) = test.run_with_retries(self.context.retry_pause()).await {
+            if let Err(why) = test.run_with_retries(self.context.attempts()).await {
                 return Ok(Some(why));
             }
         }

@@ -3,6 +3,7 @@
 mod change_sets;
 mod deletion;
 mod drift;
+mod express;
 mod histories;
 mod input;
 mod rollback;

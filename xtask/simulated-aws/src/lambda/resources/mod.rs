@@ -11,7 +11,7 @@ mod version;
 use serde_json::Value;
 
 pub(super) use self::attached::Attachments;
-use super::Target;
+use super::{LATEST, Target, transitions::begin};
 use crate::{
     account::Account,
     resources::{Provider, Wanted},
@@ -32,6 +32,20 @@ pub(crate) const ALIAS: Provider = Provider { create: alias::create, update: ali
 /// `AWS::Lambda::Permission`, `AWS::Lambda::EventSourceMapping`, `AWS::Lambda::EventInvokeConfig` and `AWS::Lambda::Url`.
 pub(crate) const ATTACHED: Provider =
     Provider { create: attached::create, update: attached::update, delete: attached::delete };
+
+/// Lets the transition that the last step of a function or of a version has begun take as long as after a call.
+pub(crate) fn linger(account: &mut Account, region: &str, physical_id: &str) {
+    let target = Target::parse(region, physical_id);
+    let settings = &account.lambda.settings;
+    let (version, takes) = match &target.qualifier {
+        Some(number) => (number.clone(), settings.publishing.clone()),
+        None => (LATEST.to_owned(), settings.updating.clone()),
+    };
+    let function = account.lambda.function(region, &target.name);
+    if function.and_then(|function| function.version(&version)).is_some_and(|found| found.transition > 0) {
+        begin(account, &target, &version, takes);
+    }
+}
 
 /// Prints a refusal as the reason of a resource's failure: `Resource handler returned message: "…" (…)`, as events of stacks show it.
 fn reason(account: &mut Account, refusal: &Refusal) -> String {

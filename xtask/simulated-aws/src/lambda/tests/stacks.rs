@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::*;
-use crate::testing::{delete, update};
+use crate::{
+    resources::linger,
+    testing::{delete, update},
+};
 
 const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:f";
 
@@ -25,6 +28,29 @@ async fn a_function_its_first_version_and_its_alias_are_created_in_one_stack() {
     delete(&aws, "AWS::Lambda::Version", &format!("{ARN}:1")).expect("deleted");
     let versions = client.list_versions_by_function().function_name("f").send().await.expect("versions");
     assert_eq!(names(versions.versions()), ["$LATEST"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_cloudformation_does_not_wait_for_is_pending_longer() {
+    let (aws, client) = account();
+    aws.change(|account| account.lambda.settings.updating = Duration::from_secs(5)..Duration::from_secs(6));
+    let state = async |name: &str| {
+        let read = client.get_function_configuration().function_name(name).send().await.expect("a function");
+        read.state().map(|state| state.as_str().to_owned()).unwrap_or_default()
+    };
+    for (name, is_express) in [("waited", false), ("express", true)] {
+        create(&aws, "AWS::Lambda::Function", &function(name, "1.zip")).expect("created");
+        if is_express {
+            aws.change(|account| linger(account, "eu-west-1", "AWS::Lambda::Function", name, true));
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!((state("waited").await, state("express").await), ("Active".to_owned(), "Pending".to_owned()));
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(state("express").await, "Active");
+    // Lambda is done with it, so no step has left anything to wait for.
+    aws.change(|account| linger(account, "eu-west-1", "AWS::Lambda::Function", "express", false));
+    assert_eq!(state("express").await, "Active");
 }
 
 #[tokio::test(start_paused = true)]
