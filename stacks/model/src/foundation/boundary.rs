@@ -46,8 +46,11 @@ pub(super) fn arn(stage: &Stage) -> Text {
 ///
 /// When a role has a managed policy, because the templates do not contain its statements.
 pub(super) fn statements(stacks: &[&RenderedStack], stage: &Stage) -> Result<Vec<Statement>, RenderError> {
-    let systems: BTreeSet<&str> = stacks.iter().map(|stack| stack.system.as_str()).collect();
-    let of_system = |system| (system, scopes(stacks.iter().copied().filter(|stack| stack.system == system)));
+    let mut systems: BTreeMap<&str, Vec<&RenderedStack>> = BTreeMap::new();
+    for stack in stacks {
+        systems.entry(&stack.system).or_default().push(stack);
+    }
+    let of_system = |(system, stacks)| (system, scopes(stacks));
     let known = Known { all: scopes(stacks.iter().copied()), by_system: systems.into_iter().map(of_system).collect() };
     let mut limits: BTreeMap<String, Limit> = BTreeMap::new();
     for stack in stacks {

@@ -1,29 +1,29 @@
 //! Checks the systems' names, which begin the names of their stacks, artifacts and ledgers.
 
+use std::collections::BTreeSet;
+
 use super::SYSTEM;
 use crate::{rendered::RenderedSystem, stage::Stage, template::RenderError};
 
 /// Checks the names of the systems that a project has rendered for a stage.
 pub(super) fn check(stage: &Stage, systems: &[RenderedSystem]) -> Result<(), RenderError> {
     let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
-    for (index, name) in names.iter().enumerate() {
+    let all: BTreeSet<&str> = names.iter().copied().chain([SYSTEM]).collect();
+    let mut seen = BTreeSet::new();
+    for name in &names {
         if *name == SYSTEM {
             return Err(RenderError::ReservedSystem { system: SYSTEM.to_owned() });
         }
-        if names[..index].contains(name) {
+        if !seen.insert(*name) {
             return Err(RenderError::DuplicateSystem { system: (*name).to_owned() });
         }
-        let mut others = names.iter().copied().chain([SYSTEM]);
-        if let Some(other) = others.find(|other| is_extended(other, name)) {
+        // A name that is another system's name, a hyphen and more: their resources could have the same names.
+        let mut beginnings = name.match_indices('-').map(|(hyphen, _)| &name[..hyphen]);
+        if let Some(other) = beginnings.find(|beginning| all.contains(beginning)) {
             return Err(RenderError::ExtendedSystem { system: (*name).to_owned(), other: other.to_owned() });
         }
     }
     Ok(stage.check_rendered(&names)?)
-}
-
-/// Returns whether `name` is `system` and a hyphen and more, so that their resources could have the same names.
-fn is_extended(system: &str, name: &str) -> bool {
-    name.strip_prefix(system).is_some_and(|rest| rest.starts_with('-'))
 }
 
 #[cfg(test)]

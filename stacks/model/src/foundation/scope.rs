@@ -17,11 +17,13 @@ pub(super) type Scopes = BTreeMap<String, BTreeSet<String>>;
 /// Returns the ARNs of all resources of these stacks.
 pub(super) fn scopes<'a>(stacks: impl IntoIterator<Item = &'a RenderedStack>) -> Scopes {
     let (mut scopes, all) = (Scopes::new(), stacks.into_iter().collect::<Vec<_>>());
+    // Of a rendered and a deployed stack, the first counts.
+    let owners = all.iter().rev().map(|stack| ((stack.system.as_str(), stack.stack.as_str()), *stack)).collect();
     for stack in &all {
         let resources = stack.template["Resources"].as_object().into_iter().flatten();
         for (_, resource) in resources {
             let type_name = resource["Type"].as_str().unwrap_or_default();
-            let resource = StackResource { type_name, properties: &resource["Properties"], stack, all: &all };
+            let resource = StackResource { type_name, properties: &resource["Properties"], stack, owners: &owners };
             let (service, arns) = resource.arns();
             scopes.entry(service).or_default().extend(arns);
         }
@@ -35,7 +37,8 @@ struct StackResource<'a> {
     type_name: &'a str,
     properties: &'a Value,
     stack: &'a RenderedStack,
-    all: &'a [&'a RenderedStack],
+    /// All stacks, by system and name.
+    owners: &'a BTreeMap<(&'a str, &'a str), &'a RenderedStack>,
 }
 
 impl StackResource<'_> {
@@ -141,8 +144,7 @@ impl StackResource<'_> {
             return Some(StackResource { properties: &bus["Properties"], ..*self }.name("Name"));
         }
         let ParameterSource::Output { stack, output } = self.stack.parameters.get(id)? else { return None };
-        let is_owner = |other: &&&RenderedStack| other.system == self.stack.system && other.stack == *stack;
-        let owner = self.all.iter().find(is_owner)?;
+        let owner = *self.owners.get(&(self.stack.system.as_str(), stack.as_str()))?;
         let value = &owner.template["Outputs"][output]["Value"];
         let id = value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())?;
         let properties = &owner.template["Resources"][id]["Properties"];

@@ -241,7 +241,8 @@ impl Stage {
         mut systems: impl Iterator<Item = &'a String>,
         known: &[&str],
     ) -> Result<(), StageError> {
-        let Some(system) = systems.find(|system| !known.contains(&system.as_str())) else { return Ok(()) };
+        let names: BTreeSet<&str> = known.iter().copied().collect();
+        let Some(system) = systems.find(|system| !names.contains(system.as_str())) else { return Ok(()) };
         let suggestion = closest(system, known.iter().copied()).map(str::to_owned);
         Err(StageError::UnknownSystem { file: self.file.clone(), system: system.clone(), suggestion, list: None })
     }
