@@ -149,6 +149,26 @@ async fn listings_are_sorted_and_paged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_has_the_tags_that_writes_and_reads_return() {
+    let (_, client) = with_bucket(json!({}));
+    let write = async |text: &'static [u8]| {
+        let written = client.put_object().bucket(NAME).key("a").body(text.to_vec().into()).send().await;
+        written.expect("written").e_tag.expect("a tag")
+    };
+    let listed = async || {
+        let page = client.list_objects_v2().bucket(NAME).send().await.expect("a page");
+        page.contents()[0].e_tag().map(str::to_owned)
+    };
+    let first = write(b"one").await;
+    assert_eq!(listed().await.as_ref(), Some(&first));
+    let second = write(b"two").await;
+    assert_ne!(first, second);
+    assert_eq!(listed().await.as_ref(), Some(&second));
+    let read = client.get_object().bucket(NAME).key("a").send().await.expect("read");
+    assert_eq!(read.e_tag(), Some(second.as_str()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bucket_with_versions_keeps_them_and_marks_deletions() {
     let (_, client) = with_bucket(versioned());
     let first = put(&client, "a", "one").await.expect("a version");
