@@ -86,7 +86,9 @@ impl Before {
             if !finished.has_succeeded() {
                 wrong.push(format!("fails although nothing hinders it: {}", finished.why()));
             }
-            let conflicts = world.observer.conflicts_of(name);
+            // A function that CloudFormation has just updated may still refuse new code: the engine waits, and repeats the call.
+            let mut conflicts = world.observer.conflicts_of(name);
+            conflicts.retain(|call| !call.ends_with("/code"));
             if run.faults.is_empty() && !conflicts.is_empty() {
                 wrong.push(format!("changes functions that are being updated: {}", conflicts.join(", ")));
             }
