@@ -328,6 +328,7 @@ fn a_broken_smoke_check_in_the_middle_leaves_production_where_it_was(world: &Wor
     world.change_production(|stage| stage["release"] = json!({}));
     world.reconfigure("media-uploader-upload-prod", 300);
     world.reconfigure("portfolio-api-prod", 300);
+    world.reconfigure("thakii-status-prod", 300);
     let proxy = breaking(world, |operation| operation.starts_with("GET ") && operation.ends_with("/health"));
     let ran = world.deploy("main", 4, proxy.endpoint());
     let (_, code, said) = ran.command("deploy");

@@ -5,9 +5,11 @@ mod release;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::pin,
     sync::OnceLock,
 };
 
+use futures_util::future::{Either, select};
 pub(crate) use locks::Locking;
 use miette::Diagnostic;
 use model::{
@@ -105,14 +107,27 @@ impl Session {
         let clients = Clients::new(&stage, emulator).await?;
         let (context, caller) = (context.clone(), Caller::default());
         let mut session = Self { context, stage, clients, caller, systems, local, commit: OnceLock::new() };
-        let (caller, read) = tokio::join!(session.clients.sign_in(), read(&session));
-        session.caller = caller?;
-        if session.caller.account != session.stage.account {
-            let (stage, actual) = (&session.stage, session.caller.account);
-            let (file, expected) = (stage.file().to_owned(), stage.account.clone());
-            return Err(WrongAccount { stage: stage.name.clone(), file, expected, actual }.into());
-        }
+        let (caller, read) = {
+            let (sign_in, read) = (pin!(session.identify()), pin!(read(&session)));
+            // Who the caller is decides before anything that was read.
+            match select(sign_in, read).await {
+                Either::Left((caller, read)) => (caller?, read.await),
+                Either::Right((read, sign_in)) => (sign_in.await?, read),
+            }
+        };
+        session.caller = caller;
         Ok((session, read))
+    }
+
+    /// Returns the caller, who must be in the stage's account.
+    async fn identify(&self) -> miette::Result<Caller> {
+        let caller = self.clients.sign_in().await?;
+        if caller.account == self.stage.account {
+            return Ok(caller);
+        }
+        let (stage, actual) = (&self.stage, caller.account);
+        let (file, expected) = (stage.file().to_owned(), stage.account.clone());
+        Err(WrongAccount { stage: stage.name.clone(), file, expected, actual }.into())
     }
 
     /// Replaces an error by the death of the local cloud, where that caused it.

@@ -113,6 +113,8 @@ impl<'a> Pages<'a> {
             let objects = site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
             let name = Manifest::new(site, &objects).name();
             if self.is_published(&site.name, &name) {
+                let published = unchanged(site, &destination, objects.len());
+                self.progress().entry(site.name.clone()).or_default().published = published;
                 manifests.insert(site.name.clone(), name);
                 continue;
             }
@@ -128,6 +130,17 @@ impl<'a> Pages<'a> {
             manifests.insert(site.name.clone(), manifest.name());
         }
         Ok(manifests)
+    }
+
+    /// Returns the workspace's sites that are deployed, as they are reported when nothing is published.
+    pub(crate) fn unchanged(&self, workspace: &Workspace) -> Result<Vec<Published>, SiteError> {
+        let mut sites = Vec::new();
+        for site in &self.system.sites {
+            let Ok(destination) = self.destination(site, &config_outputs(site)) else { continue };
+            let objects = site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
+            sites.push(unchanged(site, &destination, objects.len()));
+        }
+        Ok(sites)
     }
 
     /// Returns the manifests of the workspace's sites that are deployed.
@@ -369,6 +382,11 @@ impl<'a> Pages<'a> {
     fn artifacts_failed(&self, site: &RenderedSite) -> impl Fn(AwsError) -> SiteError + use<> {
         failed(site, &self.artifacts)
     }
+}
+
+fn unchanged(site: &RenderedSite, destination: &Destination, files: usize) -> Published {
+    let (name, bucket) = (site.name.clone(), destination.bucket.clone());
+    Published { name, bucket, unchanged: files, ..Published::default() }
 }
 
 fn failed(site: &RenderedSite, bucket: &str) -> impl Fn(AwsError) -> SiteError + use<> {

@@ -184,7 +184,9 @@ fn stacks(form: &Url) -> Option<Vec<Need>> {
     let action = query(form, "Action")?;
     let Some(stack) = query(form, "StackName") else {
         // All stacks: no name limits that.
-        return (action == "DescribeStacks").then(|| vec![Need::new("cloudformation:DescribeStacks", "*")]);
+        let needed =
+            ["cloudformation:DescribeStacks", "cloudformation:ListStacks"].map(|action| Need::new(action, "*"));
+        return (action == "DescribeStacks").then(|| needed.to_vec());
     };
     let stack = if stack.starts_with("arn:") { stack } else { arn("cloudformation", &format!("stack/{stack}/id")) };
     let mut needs = vec![Need::new(format!("cloudformation:{action}"), stack)];
@@ -220,6 +222,7 @@ fn functions(method: &Method, uri: &Url) -> Option<Vec<Need>> {
     };
     let layer = |name: &str, version: &str| arn("lambda", &format!("layer:{name}{version}"));
     let (action, resource) = match (method.as_str(), words.as_slice()) {
+        ("GET", ["functions"]) => ("ListFunctions", "*".to_owned()),
         ("GET", ["functions", name]) => ("GetFunction", qualified(name)),
         ("DELETE", ["functions", name]) => ("DeleteFunction", qualified(name)),
         ("GET", ["functions", name, "configuration"]) => ("GetFunctionConfiguration", qualified(name)),
@@ -257,6 +260,8 @@ mod tests {
         assert_eq!(alias, of("UpdateAlias", "function:f"));
         let version = needed(&Method::DELETE, "/2015-03-31/functions/f?Qualifier=3");
         assert_eq!(version, of("DeleteFunction", "function:f:3"));
+        let all = needed(&Method::GET, "/2015-03-31/functions").expect("a call");
+        assert_eq!(all, ("lambda:ListFunctions".to_owned(), "*".to_owned()));
         assert_eq!(needed(&Method::POST, "/2015-03-31/functions"), None);
         let form = Url::parse("http://aws/?Action=CreateChangeSet&StackName=s&RoleARN=arn%3Arole").expect("a URL");
         let made = stacks(&form).expect("known");

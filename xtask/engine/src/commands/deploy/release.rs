@@ -16,7 +16,7 @@ use crate::{
     lock::HeldLocks,
     release::{self, Known, ReleaseError, Released, Settling},
     report::{DeployReport, Draft, ReleaseFailure, ReleaseProgress},
-    session::{self, has_functions},
+    session::{self, Session, has_functions},
     site::Published,
 };
 
@@ -46,7 +46,7 @@ pub(super) async fn release(
 ) -> miette::Result<Deployment> {
     let bucket = deploy::artifact_bucket(&target.session.stage.name, &applied.deployed.outputs);
     let mut functions = live(&applied.settled, &applied.observed);
-    let mut sites = Vec::new();
+    let mut sites = unchanged_sites(&applied.settled, &applied.observed, &target.session)?;
     let releases = |system: &&RenderedSystem| has_functions(system) || !system.sites.is_empty();
     let (partial, complete): (Vec<_>, Vec<_>) =
         applied.systems.iter().filter(releases).partition(|system| target.partial.contains(&system.name));
@@ -94,6 +94,24 @@ pub(super) fn live(systems: &[RenderedSystem], observed: &Observed) -> Vec<Relea
         Some(Released { function_name: function.function_name.clone(), version, before: None, versions: 0 })
     });
     live.collect()
+}
+
+/// Returns the sites of systems that stay as they are.
+///
+/// # Errors
+///
+/// When the files of a site cannot be read.
+pub(super) fn unchanged_sites(
+    systems: &[RenderedSystem],
+    observed: &Observed,
+    session: &Session,
+) -> miette::Result<Vec<Published>> {
+    let (outputs, bucket) = (session::outputs(observed), session.bucket(observed).unwrap_or_default());
+    let mut sites = Vec::new();
+    for system in systems.iter().filter(|system| !system.sites.is_empty()) {
+        sites.extend(session.pages(system, &outputs, &bucket).unchanged(&session.context.workspace)?);
+    }
+    Ok(sites)
 }
 
 struct Steps<'a> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     super::{print_json, prune, status},
     prepare::{Prepared, Target},
-    release::{Deployment, live},
+    release::{Deployment, live, unchanged_sites},
 };
 use crate::{
     application::{Application, Demo},
@@ -51,9 +51,9 @@ pub(super) async fn report_unchanged(
     let deployed =
         Deployed { outputs: session::outputs(&prepared.observed), stacks: stacks.collect(), ..Deployed::default() };
     let functions = live(&prepared.systems, &prepared.observed);
+    let sites = unchanged_sites(&prepared.systems, &prepared.observed, session)?;
     draft.update(|report| report.progress = ReleaseProgress::Complete);
-    let deployment =
-        Deployment { systems: Vec::new(), deployed, parameters: Outputs::new(), functions, sites: Vec::new() };
+    let deployment = Deployment { systems: Vec::new(), deployed, parameters: Outputs::new(), functions, sites };
     finish(target, &deployment, false, draft).await
 }
 

@@ -170,7 +170,7 @@ fn a_deploy_that_nothing_hinders_must_not_change_busy_functions() {
         let run = deploy_of_all();
         let before = Before::of(&world, &run);
         let done = deploy(&world).await;
-        let call = lambda("PUT", "/code", &json!({}));
+        let call = lambda("POST", "/versions", &json!({}));
         let reply = simulated_aws::wire::Reply::json(409, &json!({}));
         world.aws.read(|account| {
             world.observer.lock().step(account, &Step::Called { process: &done.0, call: &call, reply: &reply });
