@@ -45,7 +45,6 @@ struct Budget {
 
 fn holds(what: &str, budget: &Budget, measured: &Measured) {
     let (calls, rounds) = (measured.calls(), measured.rounds());
-    println!("{what}: {calls} of {} calls, {rounds} of {} rounds", budget.calls, budget.rounds);
     assert!(
         calls <= budget.calls && rounds <= budget.rounds,
         "{what}: at most {} calls in {} rounds are allowed\n{measured}",

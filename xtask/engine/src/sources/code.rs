@@ -114,7 +114,7 @@ fn of_files(
     let everything = files.iter().find(|file| settings(file));
     let changed_files: BTreeSet<&str> = files.iter().map(String::as_str).collect();
     let graph = Graph::of(metadata, root);
-    let by_file = everything.is_none().then(|| graph.changed_by_files(files)).unwrap_or_default();
+    let by_file = if everything.is_none() { graph.changed_by_files(files) } else { BTreeMap::default() };
     let by_dependency = manifests.map(|(old, new)| graph.changed_by_dependencies(old, new)).unwrap_or_default();
     let mut changed = Changed::new();
     for package in &graph.members {
