@@ -174,7 +174,7 @@ fn deployed_as(cloud: &Cloud, change: impl FnOnce(&mut Value)) -> (u16, String) 
     template(&found)
 }
 
-/// Until a change set is executed, the stack has a status with which its template is read, whatever its hash.
+/// Until a change set is executed, the stack has a status with which its template is always read, and not only if its hash differs.
 fn with(cloud: &Cloud, answers: Vec<(&'static str, (u16, String))>) -> Proxy {
     let is_executed = AtomicBool::new(false);
     Proxy::start(&cloud.endpoint(), move |call: &Call| {
