@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use miette::Diagnostic;
-use model::{foundation, parts::cdn, rendered::RenderedSystem};
+use model::{foundation, rendered::RenderedSystem};
 use plan::{
     Plan,
     allow::Allowances,
@@ -119,9 +119,7 @@ pub(crate) async fn complete(
 
 /// Adds the stage's stacks that no system defines. They are only for information: where they cannot be listed, that is a warning.
 async fn add_orphans(preview: &mut Preview, system: Option<&str>, observation: &Observation, session: &Session) {
-    // A stage's stacks are in its own region, and in the region of CloudFront's certificates.
-    let regions = BTreeSet::from([session.clients.region(), cdn::REGION]);
-    let unlisted = regions.into_iter().filter(|region| !observation.listed.contains_key(*region)).collect();
+    let unlisted = session.regions().into_iter().filter(|region| !observation.listed.contains_key(*region)).collect();
     match deploy::observe::listed(&unlisted, &session.clients).await {
         Ok(mut listed) => {
             listed.extend(observation.listed.values().flatten().cloned());

@@ -153,11 +153,14 @@ impl Session {
         Ok(observe::observe(systems, extent, &self.clients).await?)
     }
 
-    /// Observes every system of the stage, and lists all stacks of the regions that the stage's stacks may be in: its own, and that of
-    /// CloudFront's certificates.
+    /// The regions that the stage's stacks may be in: its own, and that of CloudFront's certificates.
+    pub(crate) fn regions(&self) -> BTreeSet<&str> {
+        BTreeSet::from([self.clients.region(), cdn::REGION])
+    }
+
+    /// Observes every system of the stage, and lists all stacks of its regions.
     pub(crate) async fn observe_and_list(&self, extent: Extent) -> miette::Result<Observation> {
-        let regions = BTreeSet::from([self.clients.region(), cdn::REGION]);
-        Ok(observe::observe_and_list(&self.systems, extent, &regions, &self.clients).await?)
+        Ok(observe::observe_and_list(&self.systems, extent, &self.regions(), &self.clients).await?)
     }
 
     /// Returns the artifact bucket, or `None` while foundation is not deployed.

@@ -110,7 +110,7 @@ impl<'a> Pages<'a> {
         let mut manifests = BTreeMap::new();
         for site in &self.system.sites {
             let destination = self.destination(site, &config_outputs(site))?;
-            let objects = site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
+            let objects = self.objects(site, &destination, workspace)?;
             let name = Manifest::new(site, &objects).name();
             if self.is_published(&site.name, &name) {
                 let published = unchanged(site, &destination, objects.len());
@@ -134,24 +134,39 @@ impl<'a> Pages<'a> {
 
     /// Returns the workspace's sites that are deployed, as they are reported when nothing is published.
     pub(crate) fn unchanged(&self, workspace: &Workspace) -> Result<Vec<Published>, SiteError> {
-        let mut sites = Vec::new();
-        for site in &self.system.sites {
-            let Ok(destination) = self.destination(site, &config_outputs(site)) else { continue };
-            let objects = site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
-            sites.push(unchanged(site, &destination, objects.len()));
-        }
-        Ok(sites)
+        self.deployed(workspace, |site, destination, objects| unchanged(site, destination, objects.len()))
     }
 
     /// Returns the manifests of the workspace's sites that are deployed.
     pub(crate) fn manifests(&self, workspace: &Workspace) -> Result<BTreeMap<String, String>, SiteError> {
-        let mut manifests = BTreeMap::new();
-        for site in &self.system.sites {
-            let Ok(destination) = self.destination(site, &config_outputs(site)) else { continue };
-            let objects = site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
-            manifests.insert(site.name.clone(), Manifest::new(site, &objects).name());
-        }
-        Ok(manifests)
+        let named = |site: &RenderedSite, _: &Destination, objects: &[SiteObject]| {
+            (site.name.clone(), Manifest::new(site, objects).name())
+        };
+        self.deployed(workspace, named)
+    }
+
+    /// Returns something of each of the workspace's sites that are deployed, with its destination and files.
+    fn deployed<T, C: FromIterator<T>>(
+        &self,
+        workspace: &Workspace,
+        of_site: impl Fn(&RenderedSite, &Destination, &[SiteObject]) -> T,
+    ) -> Result<C, SiteError> {
+        let sites = self.system.sites.iter().filter_map(|site| {
+            let destination = self.destination(site, &config_outputs(site)).ok()?;
+            let objects = self.objects(site, &destination, workspace);
+            Some(objects.map(|objects| of_site(site, &destination, &objects)))
+        });
+        sites.collect()
+    }
+
+    /// Reads the files of a deployed site from the workspace.
+    fn objects(
+        &self,
+        site: &RenderedSite,
+        destination: &Destination,
+        workspace: &Workspace,
+    ) -> Result<Vec<SiteObject>, SiteError> {
+        site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)
     }
 
     /// Returns the files of the workspace's sites that differ from the published ones; all of a site without a bucket.
@@ -167,8 +182,7 @@ impl<'a> Pages<'a> {
         for site in &self.system.sites {
             let keys: Vec<_> = match self.destination(site, &config_outputs(site)) {
                 Ok(destination) => {
-                    let mut objects =
-                        site_objects(site, &destination.config, &self.base(&destination.bucket), workspace)?;
+                    let mut objects = self.objects(site, &destination, workspace)?;
                     if released.get(&site.name) == Some(&Manifest::new(site, &objects).name()) {
                         objects.retain(|object| !object.hashed);
                     }

@@ -42,21 +42,17 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// How much is read before a plan: a plan that is shown or written compares all that a person may have changed.
-    fn extent(&self) -> Extent {
-        extent(&self.args)
-    }
-
     /// Reads the stage for a plan.
     ///
     /// # Errors
     ///
     /// When a call fails.
     pub(super) async fn snapshot(&self) -> miette::Result<Snapshot> {
-        Snapshot::read(self.extent(), Snapshot::locks(&self.session).await, &self.session).await
+        Snapshot::read(extent(&self.args), Snapshot::locks(&self.session).await, &self.session).await
     }
 }
 
+/// How much is read before a plan: a plan that is shown or carried out from a file compares all that a person may have changed.
 fn extent(args: &DeployArgs) -> Extent {
     if args.dry_run || args.plan.is_some() { Extent::Everything } else { Extent::Changes }
 }
